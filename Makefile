@@ -1,0 +1,65 @@
+# Everything a contributor or CI runs. `make` alone lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup tools engines demo test check format lint types docs ledger lock clean
+
+PYTHON ?= python3.11
+BIN := .venv/bin
+STAMP := .venv/.locked
+
+# make ledger
+RUNS ?= 25
+SEED ?=
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+tools:
+	@missing=""; for tool in $(PYTHON) java npm; do command -v "$$tool" >/dev/null || missing="$$missing $$tool"; done; \
+	if [ -n "$$missing" ]; then echo "missing on PATH:$$missing. Needed: Python 3.11, Java 17 or later, npm." >&2; exit 1; fi
+
+setup: tools $(STAMP) ## make .venv from the lock, hashes required
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@
+
+engines: setup ## fetch DynamoDB Local into .engines/, integrity checked
+	$(BIN)/python -m tests.support.dynamodb_local
+
+demo: setup ## run the built-in demonstration
+	$(BIN)/portability demo
+
+test: engines check ## what CI runs: set up, fetch the engines, check
+
+check: setup lint types ## the one gate: format, lint, types, imports, tests, docs
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+lint: setup ## ruff and import-linter
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+
+types: setup ## mypy --strict
+	$(BIN)/mypy
+
+format: setup ## rewrite the sources the way lint wants them
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+ledger: engines ## the long ledger campaign: make ledger RUNS=25 SEED=7
+	$(BIN)/python -m pytest tests/engines/test_ledger.py --runs $(RUNS) $(if $(SEED),--seed $(SEED))
+
+lock: setup ## write requirements/dev.txt anew from pyproject.toml
+	$(PYTHON) -m venv .venv/lock
+	.venv/lock/bin/python -m pip install --quiet uv
+	.venv/lock/bin/uv pip compile --quiet --upgrade pyproject.toml --extra dev --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate --strip-extras --no-emit-index-url --no-emit-find-links \
+		-o requirements/dev.txt
+
+clean: ## remove what make made
+	rm -rf .venv .engines dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
