@@ -1,0 +1,1 @@
+"""The one room that knows boto3: sessions, services, the fast DynamoDB path."""

@@ -1,0 +1,139 @@
+"""What the rest of the tree may ask of a journal. The rules are DESIGN.md §5."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from portability.model.run import Cursor, Entry, Header, Holder, Lease, RunView
+from portability.model.status import Fact
+
+Item = dict[str, Any]
+"""A DynamoDB item or key in attribute-value JSON: `{"pk": {"S": "…"}}`; binary as bytes."""
+
+
+class Journal(Protocol):
+    """Runs, read and started. Reads are strongly consistent and need no lease."""
+
+    def create(self) -> bool:
+        """Ensure the table; True if it was made now. Waits until it is ACTIVE."""
+
+    def check(self) -> None:
+        """Raise `JournalMissing` unless the table is there and has the right keys."""
+
+    def active(self, tenant: str) -> str | None:
+        """The tenant's one active run, or None."""
+
+    def runs(self) -> list[Header]:
+        """Every run's header, newest first."""
+
+    def header(self, run: str) -> Header:
+        """Raises `UnknownName`, or `JournalNewer` for a header of a newer schema."""
+
+    def entries(self, run: str) -> list[Entry]:
+        """In order. Raises `JournalNewer`."""
+
+    def view(self, run: str) -> RunView:
+        """Header and entries, folded; RUN_STARTED is the first entry."""
+
+    def lease(self, run: str) -> Lease:
+        """The lease item as it is now."""
+
+    def verify(self, run: str) -> int:
+        """Check sequence, chain, head and legality; the number of entries. Raises `JournalBroken` naming the entry."""
+
+    def cursors(self, run: str) -> dict[tuple[str, str], Cursor]:
+        """Every checkpoint of the run by (step, unit), without a lease: what `status` shows."""
+
+    def parked_counts(self, run: str) -> dict[str, int]:
+        """Parked and doubtful keys per channel name, without a lease."""
+
+    def start(self, header: Header, holder: Holder, *, write_id: str) -> Held:
+        """One transaction: TENANT/ACTIVE, HEADER, LEASE, first entry, RUNS index, PLAN spent.
+
+        Raises `LeaseHeld` where the tenant has an active run (naming run, holder and beat) and `PlanRejected` where
+        the digest is spent. A lost reply is recognised by `write_id`.
+        """
+
+    def acquire(self, run: str, holder: Holder, *, wait: float = 0.0) -> Held:
+        """Take a released lease, or take over one whose holder is gone (DESIGN.md §5.5); writes a RESUMED entry.
+
+        `wait` is how many seconds to watch a beat that may be live (at least one whole lease is needed to call a
+        remote holder dead). Raises `LeaseHeld` naming the holder and the age of its beat.
+        """
+
+    def break_lease(self, run: str, *, fence: int, reason: str, by: str) -> None:
+        """Raise the lease fence and release it; journaled. Raises `LeaseHeld` if `fence` is not the observed one."""
+
+
+class Held(Protocol):
+    """A run whose lease this process holds. One writer queue: every method may be called from any thread."""
+
+    @property
+    def run(self) -> str:
+        """The run's id."""
+
+    @property
+    def fence(self) -> int:
+        """The lease fence this process holds."""
+
+    @property
+    def previous(self) -> Holder | None:
+        """The holder that was replaced, if it did not release: its last writes may still land."""
+
+    @property
+    def same_host(self) -> bool:
+        """Whether `previous` is certainly dead on this host (the short horizon holds)."""
+
+    def look(self) -> None:
+        """Raise `LeaseLost` unless renewal was *sent* less than two thirds of a lease ago. Local, cheap, no I/O.
+
+        Called between signing and sending of every mutating request (DESIGN.md §5.6).
+        """
+
+    def view(self) -> RunView:
+        """The folded view, kept current by `append`."""
+
+    def append(
+        self, fact: Fact, data: Mapping[str, Any], *, step: str = "", foreign: Sequence[Item] = ()
+    ) -> Entry:
+        """Append one entry in one transaction with the LEASE update and, where given, `foreign` writes.
+
+        `foreign` are DynamoDB `TransactItems` members (`Put`, `Update`, `Delete`, `ConditionCheck`, each with
+        `ReturnValuesOnConditionCheckFailure=ALL_OLD`) for tables in the journal's account and region. Raises
+        `LeaseLost`, or `ConditionFailed` whose `old`/`failed` line up with `foreign` when one of those refused.
+        `data` may hold no item values, addresses, secrets: names, ids, counts, hashes.
+        """
+
+    def save_cursor(self, step: str, cursor: Cursor, *, now: bool = False) -> None:
+        """Save a checkpoint, coalesced to a few writes a second per run; `now` (and `done`) writes it at once."""
+
+    def load_cursors(self, step: str) -> dict[str, Cursor]:
+        """Checkpoints of a step by unit, strongly consistent."""
+
+    def save_positions(self, channel: str, positions: Mapping[str, str]) -> None:
+        """Durable stream positions: shard id (stream-qualified) to sequence number; "" deletes one."""
+
+    def load_positions(self, channel: str) -> dict[str, str]:
+        """What `save_positions` saved."""
+
+    def park(self, channel: str, group: str, keys: Sequence[Item]) -> str:
+        """Durably park keys in chunks; the returned id names this batch. Written before any position advances."""
+
+    def parked(self, channel: str) -> dict[str, tuple[str, list[Item]]]:
+        """Every parked batch: id to (group, keys)."""
+
+    def unpark(self, channel: str, ids: Sequence[str]) -> None:
+        """Delete batches after their keys were synced."""
+
+    def drop_channel(self, channel: str) -> None:
+        """Delete every position and key of a channel that closed."""
+
+    def stream_users(self, table: str, *, add: bool | None = None) -> list[str]:
+        """The runs that use a stream this tool enabled on `table`; `add` puts or removes this run first."""
+
+    def release(self, *, end: bool = False) -> None:
+        """Give the lease back after the last entry; `end` also frees the tenant (ACTIVE)."""
+
+    def abandon(self) -> None:
+        """Stop the heartbeat without a write: what a killed process would look like."""
