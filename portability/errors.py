@@ -23,6 +23,7 @@ documented (`portability explain PORT-E105`); the exit code belongs to the famil
     ├── SelfUnwound              9  the run took itself back; the source serves
     ├── UnwindIncomplete        10  an undo failed; an operator is needed
     ├── Mismatch                11  verification difference, tripwire or drift
+    │   └── StampMoved              the directory record carries another stamp than expected
     ├── WaitedTooLong           12  the watcher's patience ended; the run goes on
     ├── Interrupted    129/130/143  a signal parked the run
     ├── LeaseLost                5  this process no longer holds the run; it wrote nothing more
@@ -186,6 +187,18 @@ class Mismatch(PortabilityError):
     """The sides differ, a record slipped past the fence, or observed state drifted."""
 
     code, exit_code = "PORT-E110", 11
+
+
+class StampMoved(Mismatch):
+    """The directory record carries another stamp than expected; what stands there is told, None where none does."""
+
+    code = "PORT-E112"
+
+    def __init__(self, what: str, *, run: str | None, epoch: int | None, act: str | None, next: str) -> None:  # noqa: A002
+        super().__init__(what, next=next)
+        self.run = run
+        self.epoch = epoch
+        self.act = act
 
 
 class JournalBroken(Mismatch):
