@@ -1,0 +1,418 @@
+"""The tenant directory record: the item that routes, and that every fence, abort and flip competes for.
+
+Attribute names and the encoding of the record come from the estate. The stamp is the map attribute
+`portability = {run: S, epoch: N, fenced: BOOL, act: S}`; an application needs `epoch` and `fenced` of it. `act` tells a
+flip from an abort, which leave the same epoch: without it a lost reply of one could be taken for the other.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from portability import errors
+from portability.aws.dynamodb import Dynamo, Item
+from portability.model.estate import Directory, Estate
+from portability.model.tenant import slug
+from portability.retry import RETRYABLE, Retry
+
+STAMP = "portability"
+REPEATABLE = (*RETRYABLE, errors.NoDefiniteAnswer)
+"""A conditional write that recognises its own outcome may be sent again after a lost reply."""
+
+STAMPED, FENCED, LIFTED, FLIPPED = "stamped", "fenced", "lifted", "flipped"
+"""What the last write of a stamp did."""
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What a run left on the record. The epoch only grows; its first value is a unix second."""
+
+    run: str
+    epoch: int
+    fenced: bool
+    act: str = STAMPED
+
+    def after(self, act: str) -> Stamp:
+        """The stamp one epoch on; fenced only where `act` fences."""
+        return Stamp(run=self.run, epoch=self.epoch + 1, fenced=act == FENCED, act=act)
+
+
+@dataclass(frozen=True)
+class DirectoryRecord:
+    """A tenant's record as read. Every logical field is None where the estate names none or the record has none."""
+
+    tenant: str
+    tier: str
+    user_pool: str | None
+    client: str | None
+    api_key: str | None = field(repr=False)
+    url: str | None
+    dedicated: str | None  # the string, `true` or `false`
+    placement: str | None
+    active: bool | None
+    stores: dict[str, str | None]  # store -> the table name the record carries
+    stamp: Stamp | None
+    raw: Item = field(repr=False)
+
+
+class DirectoryTable:
+    """Reads and conditional writes of tenant records. `dynamo` is a client of the directory's region.
+
+    Source: DynamoDB GetItem (strong), UpdateItem, TransactWriteItems `Update` members.
+    """
+
+    def __init__(self, estate: Estate, dynamo: Dynamo, retry: Retry | None = None) -> None:
+        self._estate = estate
+        self._spec = estate.directory
+        self._dynamo = dynamo
+        self._retry = retry or Retry()
+
+    def key(self, tenant: str) -> Item:
+        """The record's key."""
+        return {self._spec.key: {"S": tenant}}
+
+    def read(self, tenant: str) -> DirectoryRecord | None:
+        """The record, strongly consistent; None where the directory has no such tenant."""
+        raw = self._dynamo.get(self._spec.table, self.key(tenant))
+        return None if raw is None else record_of(self._spec, tenant, raw)
+
+    def stamp(self, tenant: str, run: str, epoch: int) -> Stamp:
+        """Ensure our stamp: put it where there is none, keep our own with the epoch it has.
+
+        Raises `UnknownName` without a record, `StampMoved` where another run's stamp stands.
+        """
+        wanted = Stamp(run=run, epoch=epoch, fenced=False)
+        try:
+            self._update(
+                tenant,
+                "SET #stamp = :stamp",
+                {"#key": self._spec.key, "#stamp": STAMP},
+                {":stamp": _stamp_value(wanted)},
+                "attribute_exists(#key) AND attribute_not_exists(#stamp)",
+            )
+        except errors.ConditionFailed as error:
+            there = self._standing(tenant, error)
+            if there is not None and there.run == run:
+                return there
+            raise self._moved(tenant, there, f"expected no stamp, or one of {run}") from None
+        return wanted
+
+    def raise_epoch(self, tenant: str, run: str, expected_epoch: int, *, fenced: bool) -> Stamp:
+        """Write `expected_epoch + 1`: `fenced` closes the tenant's writes, otherwise the fence is lifted.
+
+        Our own stamp at that epoch by the same act is our lost reply, and success. Anything else raises `StampMoved`
+        whose `act` is `flipped` where our flip came first.
+        """
+        before = Stamp(run=run, epoch=expected_epoch, fenced=not fenced)
+        wanted = before.after(FENCED if fenced else LIFTED)
+        try:
+            self._update(
+                tenant,
+                "SET #stamp.#epoch = :epoch, #stamp.#fenced = :fenced, #stamp.#act = :act",
+                {"#stamp": STAMP, "#run": "run", "#epoch": "epoch", "#fenced": "fenced", "#act": "act"},
+                {
+                    ":run": {"S": run},
+                    ":expected": {"N": str(expected_epoch)},
+                    ":epoch": {"N": str(wanted.epoch)},
+                    ":fenced": {"BOOL": fenced},
+                    ":act": {"S": wanted.act},
+                },
+                "#stamp.#run = :run AND #stamp.#epoch = :expected",
+            )
+        except errors.ConditionFailed as error:
+            there = self._standing(tenant, error)
+            if there == wanted:
+                return wanted
+            raise self._moved(tenant, there, f"expected epoch {expected_epoch} of {run}") from None
+        return wanted
+
+    def flip_member(
+        self,
+        tenant: str,
+        record: DirectoryRecord,
+        *,
+        run: str,
+        epoch: int,
+        fenced: bool,
+        fields: Mapping[str, str | None],
+        stamp_after: Stamp,
+    ) -> dict[str, Any]:
+        """The `TransactItems` member that routes the tenant anew.
+
+        `fields` maps the names the record itself uses (`tenantTier`, `userPoolId`, also those inside a JSON attribute)
+        to their new text, None to remove one. The condition holds run, epoch, fence and, for every attribute that
+        changes, its value in `record`; a JSON attribute is compared whole and only the named fields of it change.
+        """
+        names = {"#stamp": STAMP, "#run": "run", "#epoch": "epoch", "#fenced": "fenced"}
+        values: Item = {
+            ":run": {"S": run},
+            ":epoch": {"N": str(epoch)},
+            ":fenced": {"BOOL": fenced},
+            ":after": _stamp_value(stamp_after),
+        }
+        conditions = ["#stamp.#run = :run", "#stamp.#epoch = :epoch", "#stamp.#fenced = :fenced"]
+        sets, removes = ["#stamp = :after"], []
+        for number, (name, new) in enumerate(sorted(self._rewritten(record, fields).items())):
+            old = record.raw.get(name)
+            names[f"#a{number}"] = name
+            if old is None:
+                conditions.append(f"attribute_not_exists(#a{number})")
+            else:
+                values[f":old{number}"] = old
+                conditions.append(f"#a{number} = :old{number}")
+            if new is None:
+                removes.append(f"#a{number}")
+            else:
+                values[f":new{number}"] = new
+                sets.append(f"#a{number} = :new{number}")
+        expression = "SET " + ", ".join(sets) + (" REMOVE " + ", ".join(removes) if removes else "")
+        return {
+            "Update": {
+                "TableName": self._spec.table,
+                "Key": self.key(tenant),
+                "UpdateExpression": expression,
+                "ConditionExpression": " AND ".join(conditions),
+                "ExpressionAttributeNames": names,
+                "ExpressionAttributeValues": values,
+                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            }
+        }
+
+    def unstamp(self, tenant: str, run: str) -> bool:
+        """Ensure that no stamp of this run is left; whether one was removed now. Another run's stamp is not touched.
+
+        Raises `StampMoved` while our stamp is fenced: taking it away would let writes through.
+        """
+        try:
+            self._update(
+                tenant,
+                "REMOVE #stamp",
+                {"#stamp": STAMP, "#run": "run", "#fenced": "fenced"},
+                {":run": {"S": run}, ":open": {"BOOL": False}},
+                "#stamp.#run = :run AND #stamp.#fenced = :open",
+            )
+        except errors.ConditionFailed as error:
+            old = error.old[0]
+            there = None if old is None else stamp_of(old)
+            if there is not None and there.run == run:
+                raise self._moved(tenant, there, "expected it to be open") from None
+            return False
+        return True
+
+    def stack_row(self, tenant: str) -> str | None:
+        """The tenant's stack in the stack-mapping table, strongly consistent; None without a table or a row."""
+        spec = self._estate.stack_mapping
+        if spec is None:
+            return None
+        row = self._dynamo.get(spec.table, {spec.key: {"S": tenant}})
+        return None if row is None else text_of(row.get(spec.stack))
+
+    def stack_name(self, tenant: str) -> str | None:
+        """The name the estate gives to the tenant's own stack; None where it has no stack-mapping table."""
+        spec = self._estate.stack_mapping
+        return None if spec is None else spec.name.format(tenant=tenant, slug=slug(tenant))
+
+    def stack_member(self, tenant: str, *, before: str | None, after: str | None) -> dict[str, Any] | None:
+        """The `TransactItems` member that takes the stack-mapping row from `before` to `after` (None: no row).
+
+        None where the estate has no such table or nothing changes. Other attributes of a row are kept.
+        """
+        spec = self._estate.stack_mapping
+        if spec is None or before == after:
+            return None
+        member: dict[str, Any] = {
+            "TableName": spec.table,
+            "Key": {spec.key: {"S": tenant}},
+            "ExpressionAttributeNames": {"#stack": spec.stack},
+            "ExpressionAttributeValues": {},
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        if before is None:
+            member["ConditionExpression"] = "attribute_not_exists(#stack)"
+        else:
+            member["ConditionExpression"] = "#stack = :before"
+            member["ExpressionAttributeValues"][":before"] = {"S": before}
+        if after is None:
+            return {"Delete": member}
+        member["ExpressionAttributeValues"][":after"] = {"S": after}
+        return {"Update": {**member, "UpdateExpression": "SET #stack = :after"}}
+
+    def _rewritten(self, record: DirectoryRecord, fields: Mapping[str, str | None]) -> dict[str, Item | None]:
+        """The attributes that change, with their new attribute values."""
+        inside = {name: attribute for attribute, names in self._spec.json.items() for name in names}
+        nested: dict[str, dict[str, str | None]] = {}
+        attributes: dict[str, Item | None] = {}
+        for name, new in fields.items():
+            if name in inside:
+                nested.setdefault(inside[name], {})[name] = new
+            else:
+                attributes[name] = None if new is None else _typed_like(record.raw.get(name), new)
+        for attribute, changes in nested.items():
+            old = record.raw.get(attribute)
+            attributes[attribute] = {"S": rewrite_json(_json_text(attribute, old), changes)}
+        return {name: new for name, new in attributes.items() if new != record.raw.get(name)}
+
+    def _update(self, tenant: str, expression: str, names: dict[str, str], values: Item, condition: str) -> Item:
+        return self._retry.call(
+            lambda: self._dynamo.update(self._spec.table, self.key(tenant), expression, names, values, condition),
+            on=REPEATABLE,
+        )
+
+    def _standing(self, tenant: str, error: errors.ConditionFailed) -> Stamp | None:
+        old = error.old[0]
+        if old is None:
+            raise errors.UnknownName(
+                f"{self._spec.table} has no record of {tenant}", next="portability doctor"
+            ) from None
+        return stamp_of(old)
+
+    def _moved(self, tenant: str, there: Stamp | None, expected: str) -> errors.StampMoved:
+        found = "none stands there" if there is None else f"{there.act} by {there.run} at epoch {there.epoch}"
+        return errors.StampMoved(
+            f"the stamp on the directory record of {tenant}: {expected}, found: {found}",
+            run=None if there is None else there.run,
+            epoch=None if there is None else there.epoch,
+            act=None if there is None else there.act,
+            next=f"portability status {tenant}",
+        )
+
+
+def location(estate: Estate, record: DirectoryRecord) -> tuple[str, str]:
+    """The tier and the placement the record says. Raises `UnknownName` for one the estate does not declare."""
+    tier = estate.tiers.get(record.tier)
+    if tier is None:
+        raise errors.UnknownName(
+            f"the directory puts {record.tenant} in tier {record.tier!a}, which the estate does not declare",
+            next="portability doctor",
+        )
+    placement = record.placement or "default"
+    if placement not in tier.placements:
+        raise errors.UnknownName(
+            f"the directory puts {record.tenant} at {placement!a}, which tier {record.tier} does not declare",
+            next="portability doctor",
+        )
+    return record.tier, placement
+
+
+def record_of(spec: Directory, tenant: str, raw: Item) -> DirectoryRecord:
+    """A record from its raw item."""
+    texts = {name: text_of(value) for name, value in raw.items()}
+    for attribute, names in spec.json.items():
+        inner = _json_fields(_json_text(attribute, raw.get(attribute)))
+        texts |= {name: _json_value(inner[name]) if name in inner else None for name in names}
+
+    def logical(name: str | None) -> str | None:
+        return None if name is None else texts.get(name)
+
+    active = logical(spec.active)
+    return DirectoryRecord(
+        tenant=tenant,
+        tier=logical(spec.tier) or "",
+        user_pool=logical(spec.user_pool),
+        client=logical(spec.client),
+        api_key=logical(spec.api_key),
+        url=logical(spec.url),
+        dedicated=logical(spec.dedicated),
+        placement=logical(spec.placement),
+        active=None if active is None else active.lower() == "true",
+        stores={store: texts.get(name) for store, name in spec.stores.items()},
+        stamp=stamp_of(raw),
+        raw=raw,
+    )
+
+
+def stamp_of(raw: Item) -> Stamp | None:
+    """The stamp on a raw record."""
+    value = raw.get(STAMP)
+    if value is None:
+        return None
+    inner = value["M"]
+    return Stamp(
+        run=inner["run"]["S"],
+        epoch=int(inner["epoch"]["N"]),
+        fenced=inner["fenced"]["BOOL"],
+        act=inner["act"]["S"] if "act" in inner else STAMPED,
+    )
+
+
+def text_of(value: Item | None) -> str | None:
+    """A scalar attribute value as text; booleans as `true` and `false`; None for anything else."""
+    match value:
+        case {"S": str(text)} | {"N": str(text)}:
+            return text
+        case {"BOOL": bool(flag)}:
+            return "true" if flag else "false"
+        case _:
+            return None
+
+
+def rewrite_json(text: str | None, changes: Mapping[str, str | None]) -> str:
+    """A JSON object's text with these fields set (None: removed); every other field keeps its very characters.
+
+    The text's separators are kept where they are Python's or JavaScript's, so that going and coming back restores it.
+    """
+    fields = _json_fields(text)
+    spaced = bool(fields) and _joined(fields, ", ", ": ") == text
+    for name, new in changes.items():
+        if new is None:
+            fields.pop(name, None)
+        else:
+            fields[name] = json.dumps(new)
+    return _joined(fields, ", ", ": ") if spaced or text is None else _joined(fields, ",", ":")
+
+
+def _joined(fields: Mapping[str, str], comma: str, colon: str) -> str:
+    return "{" + comma.join(f"{json.dumps(name)}{colon}{value}" for name, value in fields.items()) + "}"
+
+
+def _json_text(attribute: str, value: Item | None) -> str | None:
+    if value is None:
+        return None
+    if "S" not in value:
+        raise errors.Mismatch(
+            f"the directory attribute {attribute} is declared as a JSON string and is none", next="portability doctor"
+        )
+    return str(value["S"])
+
+
+def _json_fields(text: str | None) -> dict[str, str]:
+    """A JSON object's members, each value as the text it is."""
+    if text is None:
+        return {}
+    try:
+        members = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    except msgspec.MsgspecError:
+        raise errors.Mismatch(
+            "a directory attribute declared as JSON holds no JSON object", next="portability doctor"
+        ) from None
+    return {name: bytes(value).decode() for name, value in members.items()}
+
+
+def _json_value(text: str) -> str | None:
+    value = json.loads(text)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return None if value is None else str(value)
+
+
+def _typed_like(old: Item | None, new: str) -> Item:
+    """The new text in the type the attribute has: an estate may keep `dedicatedTenancy` as a boolean."""
+    if old is not None and "BOOL" in old and new in ("true", "false"):
+        return {"BOOL": new == "true"}
+    return {"S": new}
+
+
+def _stamp_value(stamp: Stamp) -> Item:
+    return {
+        "M": {
+            "run": {"S": stamp.run},
+            "epoch": {"N": str(stamp.epoch)},
+            "fenced": {"BOOL": stamp.fenced},
+            "act": {"S": stamp.act},
+        }
+    }
