@@ -45,7 +45,7 @@ class KeepAliveHandler(MotoRequestHandler):
     disable_nagle_algorithm = True
     timeout = 120  # seconds an idle connection is kept
 
-    def run_wsgi(self) -> None:  # type: ignore[explicit-override]  # typing.override is 3.12
+    def run_wsgi(self) -> None:
         """Answer one request; the connection stays open unless either side asks to close it."""
         if self.headers.get("Expect", "").lower().strip() == "100-continue":
             self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")

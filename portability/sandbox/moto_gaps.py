@@ -3,6 +3,8 @@
 Read against moto 5.2. Every patch is installed in the server process only, by `close`, before the first request.
 """
 
+# ruff: noqa: SLF001 - a patch reaches inside
+
 from __future__ import annotations
 
 import contextlib
@@ -14,6 +16,7 @@ from moto.apigateway.models import APIGatewayBackend
 from moto.cognitoidp.exceptions import InvalidParameterException
 from moto.cognitoidp.models import CognitoIdpBackend, CognitoIdpUserPool
 from moto.core.responses import ActionResult
+from moto.core.serialize import BaseJSONSerializer
 from moto.dynamodb import models as dynamodb_models
 from moto.dynamodb.exceptions import ResourceInUseException
 from moto.dynamodb.models import DynamoDBBackend
@@ -33,6 +36,7 @@ def close() -> None:
     _a_key_is_in_one_usage_plan_per_stage()
     _undeclared_attributes_are_refused()
     _kinesis_destinations_are_listed_as_none()
+    _attribute_values_are_not_looked_up_member_by_member()
 
 
 # -- DynamoDB transactions ---------------------------------------------------------------------------------------------
@@ -252,3 +256,32 @@ def _kinesis_destinations_are_listed_as_none() -> None:
         return ActionResult({"TableName": table.name, "KinesisDataStreamDestinations": []})
 
     DynamoHandler.describe_kinesis_streaming_destination = describe_kinesis_streaming_destination  # type: ignore[attr-defined]
+
+
+# -- the speed of reads ------------------------------------------------------------------------------------------------
+# moto asks of each attribute value, ten times, which of the ten kinds it is: four fifths of the time of a Query.
+
+
+def _attribute_values_are_not_looked_up_member_by_member() -> None:
+    moto_structure: Callable[..., None] = BaseJSONSerializer._serialize_type_structure
+
+    def serialize_structure(self: BaseJSONSerializer, serialized: Any, value: Any, shape: Any, key: str) -> None:  # noqa: ANN401 - moto's
+        if shape.name == "AttributeValue" and key:
+            serialized[self.get_serialized_name(shape, key)] = _plain(self, value)
+        else:
+            moto_structure(self, serialized, value, shape, key)
+
+    BaseJSONSerializer._serialize_type_structure = serialize_structure  # type: ignore[method-assign]
+
+
+def _plain(serializer: BaseJSONSerializer, value: dict[str, Any]) -> dict[str, Any]:
+    ((kind, content),) = value.items()
+    if kind == "M":
+        content = {name: _plain(serializer, member) for name, member in content.items()}
+    elif kind == "L":
+        content = [_plain(serializer, member) for member in content]
+    elif kind == "B":
+        content = serializer._base64(content)
+    elif kind == "BS":
+        content = [serializer._base64(member) for member in content]
+    return {kind: content}
