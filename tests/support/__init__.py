@@ -1,0 +1,1 @@
+"""What the tests stand on: the engines, and nothing of the product."""
