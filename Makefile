@@ -13,6 +13,9 @@ STAMP := .venv/.locked
 RUNS ?= 25
 SEED ?=
 
+# the documentation check, where there is one
+DOCS := $(if $(wildcard tests/docs_check.py),docs)
+
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -36,7 +39,7 @@ demo: setup ## run the built-in demonstration
 
 test: engines check ## what CI runs: set up, fetch the engines, check
 
-check: setup lint types ## the one gate: format, lint, types, imports, tests, docs
+check: setup lint types $(DOCS) ## the one gate: format, lint, types, imports, tests, docs
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: setup ## ruff and import-linter
@@ -46,6 +49,11 @@ lint: setup ## ruff and import-linter
 
 types: setup ## mypy --strict
 	$(BIN)/mypy
+
+ifneq ($(DOCS),)
+docs: setup ## every documented command, example and generated page is current
+	$(BIN)/python -m tests.docs_check
+endif
 
 format: setup ## rewrite the sources the way lint wants them
 	$(BIN)/ruff format .
