@@ -160,7 +160,14 @@ class Parked(PortabilityError):
 
     code, exit_code = "PORT-E700", 7
 
-    def __init__(self, what: str, *, reason: str, next: str, changed: str = "The source serves; nothing is frozen.") -> None:  # noqa: A002
+    def __init__(
+        self,
+        what: str,
+        *,
+        reason: str,
+        next: str,  # noqa: A002
+        changed: str = "The source serves; nothing is frozen.",
+    ) -> None:
         super().__init__(what, next=next, changed=changed)
         self.reason = reason
 
@@ -255,7 +262,9 @@ class ConditionFailed(AwsError):
 
     code = "PORT-E203"
 
-    def __init__(self, what: str, *, operation: str, aws_code: str, old: list[dict[str, Any] | None], failed: list[bool]) -> None:
+    def __init__(
+        self, what: str, *, operation: str, aws_code: str, old: list[dict[str, Any] | None], failed: list[bool]
+    ) -> None:
         super().__init__(what, operation=operation, aws_code=aws_code)
         self.old = old
         self.failed = failed

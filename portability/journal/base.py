@@ -85,6 +85,10 @@ class Held(Protocol):
     def same_host(self) -> bool:
         """Whether `previous` is certainly dead on this host (the short horizon holds)."""
 
+    @property
+    def taken_at(self) -> float:
+        """When this process took the lease, on its monotonic clock."""
+
     def look(self) -> None:
         """Raise `LeaseLost` unless renewal was *sent* less than two thirds of a lease ago. Local, cheap, no I/O.
 
@@ -94,9 +98,7 @@ class Held(Protocol):
     def view(self) -> RunView:
         """The folded view, kept current by `append`."""
 
-    def append(
-        self, fact: Fact, data: Mapping[str, Any], *, step: str = "", foreign: Sequence[Item] = ()
-    ) -> Entry:
+    def append(self, fact: Fact, data: Mapping[str, Any], *, step: str = "", foreign: Sequence[Item] = ()) -> Entry:
         """Append one entry in one transaction with the LEASE update and, where given, `foreign` writes.
 
         `foreign` are DynamoDB `TransactItems` members (`Put`, `Update`, `Delete`, `ConditionCheck`, each with

@@ -23,7 +23,7 @@ ACTING = frozenset({Sign.CREATE, Sign.CHANGE, Sign.MOVE, Sign.DELETE})
 """Signs that stand for an effect; `=` and `!` do nothing."""
 
 
-class Change(Value):
+class Change(Value, frozen=True, kw_only=True):
     """One line of the preview.
 
     `kind` is the resource's kind (`table`, `user pool`), `name` its name, `before`/`after` structural facts without
@@ -51,7 +51,7 @@ class Change(Value):
         return (self.sign.value, self.kind, self.name)
 
 
-class Finding(Value):
+class Finding(Value, frozen=True, kw_only=True):
     """What preflight saw: `level` is `ok`, `warn` or `block`; `next` is the fix for a block."""
 
     level: str

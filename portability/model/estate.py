@@ -41,14 +41,14 @@ class Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """The base of every declared value: frozen, keyword-only, no unknown field."""
 
 
-class Accounts(Value):
+class Accounts(Value, frozen=True, kw_only=True):
     """The accounts and regions the tool may touch; anything else is refused before any write."""
 
     allowed: list[Annotated[str, Meta(pattern=r"^[0-9]{12}$")]]
     regions: list[str]
 
 
-class JournalTable(Value):
+class JournalTable(Value, frozen=True, kw_only=True):
     """Where runs are journaled, and how long a silent holder keeps its lease."""
 
     table: TableName
@@ -59,7 +59,7 @@ class JournalTable(Value):
     region: str | None = None  # default: the first of accounts.regions
 
 
-class Directory(Value):
+class Directory(Value, frozen=True, kw_only=True):
     """The tenant directory: the record the application routes by. Values name attributes of the record."""
 
     table: TableName
@@ -78,7 +78,7 @@ class Directory(Value):
     cache: Duration = "1s"  # how long the application may act on a record it has read
 
 
-class StackMapping(Value):
+class StackMapping(Value, frozen=True, kw_only=True):
     """The tenant to stack table; the row `pooled_row` stands for every pooled tenant."""
 
     table: TableName
@@ -88,7 +88,7 @@ class StackMapping(Value):
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9{}-]+$")] = "stack-{slug}"
 
 
-class Placement(Value):
+class Placement(Value, frozen=True, kw_only=True):
     """One place where a tier's tenants live."""
 
     region: str | None = None
@@ -96,7 +96,7 @@ class Placement(Value):
     pool: Name = "pooled"  # fills {pool} in a store's pool table name
 
 
-class Provision(Value):
+class Provision(Value, frozen=True, kw_only=True):
     """How a silo target comes to be."""
 
     with_: Literal["adopt", "clone"] = msgspec.field(name="with", default="clone")
@@ -110,17 +110,17 @@ class Identity(enum.StrEnum):
     NONE = "none"
 
 
-class Tier(Value):
+class Tier(Value, frozen=True, kw_only=True):
     """A service level."""
 
     model: Model
     identity: Identity = Identity.POOL
     usage_plan: str | None = None
     provision: Provision = Provision()
-    placements: dict[Name, Placement] = {"default": Placement()}
+    placements: dict[Name, Placement] = msgspec.field(default_factory=lambda: {"default": Placement()})
 
 
-class Suffixes(Value):
+class Suffixes(Value, frozen=True, kw_only=True):
     """The range of suffixes the application draws from, ends included."""
 
     default: tuple[int, int]
@@ -130,14 +130,14 @@ class Suffixes(Value):
     high: Name = "suffixEnd"
 
 
-class Enumerate(Value):
+class Enumerate(Value, frozen=True, kw_only=True):
     """How keys with a free part are listed: through a GSI (named) or a scan."""
 
     gsi: Name | None = None
     attribute: Name | None = None  # the GSI's partition key, equal to the tenant id
 
 
-class TenantKey(Value):
+class TenantKey(Value, frozen=True, kw_only=True):
     """How the tenant is found in a store's keys."""
 
     in_: Literal["partition_key"] = msgspec.field(name="in", default="partition_key")
@@ -146,14 +146,14 @@ class TenantKey(Value):
     enumerate: Enumerate = Enumerate()
 
 
-class Consumer(Value):
+class Consumer(Value, frozen=True, kw_only=True):
     """A declared reader of a store's changes, and what it does about a move."""
 
     name: str
     on_move: Literal["attach_at_flip", "tolerate", "hook"]
 
 
-class StoreSpec(Value):
+class StoreSpec(Value, frozen=True, kw_only=True):
     """One body of tenant data."""
 
     kind: Literal["dynamodb"] = "dynamodb"
@@ -176,7 +176,7 @@ class StoreSpec(Value):
         return self.silo.format(slug=slug(tenant))
 
 
-class Cognito(Value):
+class Cognito(Value, frozen=True, kw_only=True):
     """The shared user pool and what the tool needs to know of it."""
 
     settings_table: TableName | None = None  # the table that names the shared pool
@@ -201,13 +201,13 @@ class ApiKeys(enum.StrEnum):
     NONE = "none"
 
 
-class Probe(Value):
+class Probe(Value, frozen=True, kw_only=True):
     """The operator's own write probe: exit 0 means the write was accepted, 1 refused, else unknown."""
 
     hook: list[str]
 
 
-class Fence(Value):
+class Fence(Value, frozen=True, kw_only=True):
     """How this tenant's writes are paused at cutover."""
 
     use: list[Literal["epoch", "directory_flag"]] = ["epoch"]
@@ -222,27 +222,27 @@ class Fence(Value):
     max_in_flight: Duration | None = None  # directory_flag and re-reading applications: the longest request
 
 
-class Canary(Value):
+class Canary(Value, frozen=True, kw_only=True):
     """Whether the tool may write items of its own, outside every tenant's keys, into data tables."""
 
     allowed: bool = True
     partition_key: Name = "portability-canary"
 
 
-class Archive(Value):
+class Archive(Value, frozen=True, kw_only=True):
     """Where `complete` puts the verified archive of the old copy."""
 
     bucket: str
     prefix: str = "portability/"
 
 
-class Hooks(Value):
+class Hooks(Value, frozen=True, kw_only=True):
     """Hooks run only where the operator's own configuration says so."""
 
     enabled: bool = False
 
 
-class Estate(Value):
+class Estate(Value, frozen=True, kw_only=True):
     """The whole file."""
 
     apiVersion: Literal["portability/v1"]  # noqa: N815 - the file's own spelling

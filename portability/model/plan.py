@@ -11,7 +11,7 @@ from portability.model.recipe import StepSpec
 PLAN_SCHEMA = 1
 
 
-class Location(Value):
+class Location(Value, frozen=True, kw_only=True):
     """Where a tenant is or goes: a tier, one of its placements, and what that means."""
 
     tier: str
@@ -23,7 +23,7 @@ class Location(Value):
     pool: str = "pooled"
 
 
-class Side(Value):
+class Side(Value, frozen=True, kw_only=True):
     """One side of a store's move: a table, whether the whole of it belongs to the tenant, and where it is."""
 
     table: str
@@ -32,7 +32,7 @@ class Side(Value):
     role: str | None = None
 
 
-class StoreMove(Value):
+class StoreMove(Value, frozen=True, kw_only=True):
     """One store's move. `moves` is false where source and target are the same table."""
 
     store: str
@@ -45,7 +45,7 @@ class StoreMove(Value):
         return self.source != self.target
 
 
-class Plan(Value):
+class Plan(Value, frozen=True, kw_only=True):
     """Everything a run needs to know, and nothing that changes by itself.
 
     `facts` are structural observations (schemas, settings, the directory fields used), never counts or times; they,

@@ -15,7 +15,7 @@ ENTRY_SCHEMA = 1
 SUPPORTED_SCHEMAS = (1,)
 
 
-class Holder(Value):
+class Holder(Value, frozen=True, kw_only=True):
     """Who holds a lease. `boot`, `namespace`, `pid` and `started` tell whether the process is certainly gone."""
 
     name: str  # user@host, shown to operators
@@ -26,7 +26,7 @@ class Holder(Value):
     started: str  # the process's start time as the kernel counts it
 
 
-class Header(Value):
+class Header(Value, frozen=True, kw_only=True):
     """Written once, never changed."""
 
     run: str
@@ -39,7 +39,7 @@ class Header(Value):
     at: float = 0.0  # epoch seconds
 
 
-class Lease(Value):
+class Lease(Value, frozen=True, kw_only=True):
     """The lease item as read."""
 
     run: str
@@ -50,7 +50,7 @@ class Lease(Value):
     head: str  # head: the last entry's hash
 
 
-class Entry(Value):
+class Entry(Value, frozen=True, kw_only=True):
     """One append-only journal entry. `step` is empty for run facts; `hash` covers everything else and `prev`."""
 
     run: str
@@ -67,7 +67,7 @@ class Entry(Value):
     schema: int = ENTRY_SCHEMA
 
 
-class Cursor(Value):
+class Cursor(Value, frozen=True, kw_only=True):
     """A unit's checkpoint: where to go on, and what was acknowledged up to there."""
 
     unit: str
@@ -77,7 +77,7 @@ class Cursor(Value):
     done: bool = False
 
 
-class StepView(Value):
+class StepView(Value, frozen=True, kw_only=True):
     """A step as the entries tell it."""
 
     id: str
@@ -90,7 +90,7 @@ class StepView(Value):
     error: str = ""
 
 
-class RunView(Value):
+class RunView(Value, frozen=True, kw_only=True):
     """A run as its entries tell it; built by `fold`, never stored."""
 
     header: Header
@@ -149,7 +149,7 @@ def fold(header: Header, entries: list[Entry]) -> RunView:
             what=data.get("what", "") if parked else "",
             serving=data["serving"] if entry.fact is Fact.FLIPPED else view.serving,
             flips=view.flips + (entry.fact is Fact.FLIPPED),
-            fenced=_fenced(view.fenced, entry.fact),
+            fenced=_fenced(entry.fact, before=view.fenced),
             fenced_by=data if entry.fact is Fact.FENCED else view.fenced_by,
             flipped=data if entry.fact is Fact.FLIPPED else view.flipped,
             seq=entry.seq,
@@ -158,7 +158,7 @@ def fold(header: Header, entries: list[Entry]) -> RunView:
     return msgspec.structs.replace(view, steps=steps)
 
 
-def _fenced(before: bool, fact: Fact) -> bool:
+def _fenced(fact: Fact, *, before: bool) -> bool:
     if fact is Fact.FENCED:
         return True
     return False if fact in (Fact.UNFENCED, Fact.FLIPPED) else before

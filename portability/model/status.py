@@ -142,7 +142,7 @@ RUN_TABLE: dict[tuple[RunState | None, Fact], RunState] = {
 STEP_FACTS = frozenset(fact for _, fact in STEP_TABLE)
 
 
-class IllegalTransition(Exception):  # noqa: N818 - it names what happened
+class IllegalTransition(Exception):
     """An entry that no legal path leads to: the journal was tampered with, or we have a bug."""
 
 

@@ -43,11 +43,25 @@ class Clock(Protocol):
 class Observe(Protocol):
     """What `preview` gets: the plan and clients that refuse every mutating call."""
 
-    plan: Plan
-    estate: Estate
-    aws: Aws
-    clock: Clock
-    retry: Retry
+    @property
+    def plan(self) -> Plan:
+        """The compiled plan."""
+
+    @property
+    def estate(self) -> Estate:
+        """The estate it was compiled against."""
+
+    @property
+    def aws(self) -> Aws:
+        """Clients; read-only where a plan is previewed."""
+
+    @property
+    def clock(self) -> Clock:
+        """Time."""
+
+    @property
+    def retry(self) -> Retry:
+        """The one retry policy."""
 
     @property
     def moves(self) -> Sequence[Move]:
@@ -64,12 +78,29 @@ class Progress(Protocol):
 class Context(Observe, Protocol):
     """What `apply` and `undo` get."""
 
-    run: str
-    step: str  # this step's id (a leg after the first flip has its own: `cutover.2`)
-    rng: random.Random
-    progress: Progress
-    ledger: Ledger  # positions and parked keys, for channels
-    taken_over: Horizon | None  # set when this process replaced a holder whose last writes may still land
+    @property
+    def run(self) -> str:
+        """The run's id."""
+
+    @property
+    def step(self) -> str:
+        """This step's id; a leg after the first flip has its own: `cutover.2`."""
+
+    @property
+    def rng(self) -> random.Random:
+        """Randomness."""
+
+    @property
+    def progress(self) -> Progress:
+        """Tells how far the step is."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """Positions and parked keys, for channels."""
+
+    @property
+    def taken_over(self) -> Horizon | None:
+        """Set when this process replaced a holder whose last writes may still land."""
 
     @property
     def view(self) -> RunView:
@@ -77,13 +108,13 @@ class Context(Observe, Protocol):
 
     @property
     def flow(self) -> Flow:
-        """FORWARD while the source serves, REVERSE while the target does: the way data goes before the next flip."""
+        """The way data goes here: FORWARD before the first flip, REVERSE in the leg that goes back; fixed for the step."""
 
     def output(self, uses: str) -> Output:
         """The output of the latest step of that kind, {} if it has not run."""
 
-    def intend(self, change: Change, existed: bool) -> bool:
-        """Record an intent before its effect. On a repeat the first record stands; returns its `existed`."""
+    def intend(self, change: Change, existed: bool) -> bool:  # noqa: FBT001 - a fact, not a switch
+        """Record an intent before its effect; on a repeat the first record stands. Returns its `existed`."""
 
     def note(self, about: str, **data: Any) -> Entry:
         """Append a NOTE to this step."""
@@ -100,7 +131,7 @@ class Context(Observe, Protocol):
     def save_cursor(self, cursor: Cursor) -> None:
         """Save a checkpoint, after every write of it was acknowledged."""
 
-    def resident(self, uses: str) -> Any:
+    def resident(self, uses: str) -> Any:  # noqa: ANN401 - each kind of step gives its own
         """What the resident of the latest step of that kind gave; raises `LookupError` if it is not running."""
 
     def stop_requested(self) -> bool:

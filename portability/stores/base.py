@@ -74,7 +74,9 @@ class Compared:
     @property
     def equal(self) -> bool:
         """Whether both sides hold the same items."""
-        return self.source_digest == self.target_digest and self.source_items == self.target_items and not self.differences
+        return (
+            self.source_digest == self.target_digest and self.source_items == self.target_items and not self.differences
+        )
 
 
 @dataclass(frozen=True)
@@ -202,7 +204,8 @@ class Move(Protocol):
 
     def findings(self) -> list[Finding]:
         """Preflight: key schema, suffix range (one beyond each end is looked at), stream of another kind, consumers
-        declared, target free or ours, ids that collide, stack ownership."""
+        declared, target free or ours, ids that collide, stack ownership.
+        """
 
     def estimate(self, *, exact: bool) -> Estimate:
         """Items and bytes of the tenant at the source, within a stated RCU budget unless `exact`."""
@@ -234,7 +237,8 @@ class Move(Protocol):
 
     def channel(self, flow: Flow, ledger: Ledger, *, done: Iterable[str], taken_over: Horizon | None) -> Channel:
         """The replication channel. `done` are units whose copy is finished; with `taken_over` everything synced
-        until the horizon has passed is synced once more after it."""
+        until the horizon has passed is synced once more after it.
+        """
 
     def compare(self, flow: Flow, unit: str, *, repair: bool) -> Compared:
         """Re-read both sides of a unit; differences are re-read after a settle time and, with `repair`, synced."""

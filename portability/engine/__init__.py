@@ -1,0 +1,1 @@
+"""Runs a plan: preview, apply, unwind, gates; knows no AWS."""

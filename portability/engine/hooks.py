@@ -1,0 +1,51 @@
+"""Operator commands around a step: argv only, JSON on stdin, 60 s, a scrubbed environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from portability import errors
+
+TIMEOUT = 60.0
+"""Seconds a hook may take."""
+
+KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
+"""What a hook sees of our environment: nothing that could carry a credential."""
+
+
+def run_hook(argv: Sequence[str], facts: Mapping[str, Any], *, enabled: bool, timeout: float = TIMEOUT) -> None:
+    """Run one hook and wait. `facts` (names, ids, counts) go to its standard input as one JSON object.
+
+    Raises `StepFailed` when hooks are not enabled in the estate, when it cannot be started, takes too long, or exits
+    with anything but 0.
+    """
+    again = "portability resume"
+    if not enabled:
+        msg = f"the recipe names a hook ({argv[0]}), but this estate does not enable hooks"
+        raise errors.StepFailed(msg, next="set `hooks: {enabled: true}` in the estate, then portability resume")
+    environment = {name: os.environ[name] for name in KEPT if name in os.environ}
+    try:
+        done = subprocess.run(
+            list(argv),
+            input=json.dumps(facts).encode(),
+            env=environment,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
+        )
+    except FileNotFoundError:
+        msg = f"hook {argv[0]} was not found"
+        raise errors.StepFailed(msg, next=again) from None
+    except PermissionError:
+        msg = f"hook {argv[0]} is not executable"
+        raise errors.StepFailed(msg, next=again) from None
+    except subprocess.TimeoutExpired:
+        msg = f"hook {argv[0]} took more than {timeout:g} s and was ended"
+        raise errors.StepFailed(msg, next=again) from None
+    if done.returncode != 0:
+        msg = f"hook {argv[0]} exited {done.returncode}"
+        raise errors.StepFailed(msg, next=again)

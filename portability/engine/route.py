@@ -1,0 +1,129 @@
+"""Which steps a goal asks for, in which order. Pure: a function of the plan and the view."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from portability.model.plan import Plan
+from portability.model.recipe import StepSpec
+from portability.model.run import RunView
+from portability.model.status import Goal, Status
+from portability.steps.base import Phase, Step
+from portability.stores.base import Flow
+
+FINISHED = (Status.DONE, Status.SKIPPED)
+
+
+@dataclass(frozen=True)
+class Stop:
+    """One stop on the route: a step under the id it has in the journal, and the way data goes there."""
+
+    id: str
+    spec: StepSpec
+    step: Step
+    flow: Flow
+    closes: tuple[str, ...]
+
+    @property
+    def phase(self) -> Phase:
+        """The step's phase."""
+        return self.step.phase
+
+
+@dataclass(frozen=True)
+class Route:
+    """A plan's steps, built. A flip after the first is a *leg* of its own: `cutover.2` goes back, `cutover.3` forth."""
+
+    plan: Plan
+    steps: tuple[tuple[StepSpec, Step], ...]
+
+    def stops(self, view: RunView) -> list[Stop]:
+        """What the run's goal asks for, finished or not, in order."""
+        wanted: dict[Goal, tuple[Phase, ...]] = {
+            Goal.MIGRATE: ("prepare", "flip"),
+            Goal.CUTOVER: ("prepare", "flip"),
+            Goal.REVERSE: ("prepare", "flip"),
+            Goal.COMPLETE: ("retire",),
+            Goal.CANCEL: (),
+        }
+        route: list[Stop] = []
+        for spec, step in self.steps:
+            if step.phase not in wanted[view.goal]:
+                continue
+            route += self._legs(spec, step, view) if step.phase == "flip" else [self._plain(spec, step, view)]
+        return route
+
+    def soak(self, view: RunView) -> list[Stop]:
+        """The steps between the flip and the end."""
+        return [self._plain(spec, step, view) for spec, step in self.steps if step.phase == "soak"]
+
+    def touched(self, view: RunView) -> list[Stop]:
+        """Every step the run has begun, last first: what an unwind goes through."""
+        known: list[Stop] = []
+        for spec, step in self.steps:
+            known += self._past_legs(spec, step, view) if step.phase == "flip" else [self._plain(spec, step, view)]
+        began = [
+            stop for stop in known if view.step(stop.id).status not in (Status.PENDING, Status.SKIPPED, Status.UNDONE)
+        ]
+        return sorted(began, key=lambda stop: view.step(stop.id).started_at or 0.0, reverse=True)
+
+    def lasting(self, view: RunView) -> list[Stop]:
+        """Steps that are done and may have a resident, oldest first; a step that a done one closes is left out."""
+        done = [
+            stop
+            for spec, step in self.steps
+            for stop in (self._past_legs(spec, step, view) if step.phase == "flip" else [self._plain(spec, step, view)])
+            if view.step(stop.id).status is Status.DONE
+        ]
+        closed = {target for stop in done for target in stop.closes}
+        return [stop for stop in done if stop.id not in closed]
+
+    def uses(self, view: RunView) -> dict[str, str]:
+        """The kind of every step id known so far, in the order of the route, legs after their first."""
+        kinds: dict[str, str] = {}
+        for spec, step in self.steps:
+            legs = self._legs(spec, step, view) if step.phase == "flip" else [self._plain(spec, step, view)]
+            kinds |= {stop.id: spec.uses for stop in legs}
+        return kinds
+
+    def _plain(self, spec: StepSpec, step: Step, view: RunView) -> Stop:
+        flow = Flow.FORWARD if view.serving == "source" or step.phase == "prepare" else Flow.REVERSE
+        closes = tuple(self._latest_leg(target, view) for target in spec.closes)
+        return Stop(id=spec.id, spec=spec, step=step, flow=flow, closes=closes)
+
+    def _latest_leg(self, target: str, view: RunView) -> str:
+        for spec, step in self.steps:
+            if spec.id == target and step.phase == "flip":
+                return self._past_legs(spec, step, view)[-1].id
+        return target
+
+    def _legs(self, spec: StepSpec, step: Step, view: RunView) -> list[Stop]:
+        past = self._past_legs(spec, step, view)
+        last = past[-1]
+        if view.step(last.id).status not in FINISHED:
+            return past
+        wanted = "source" if view.goal is Goal.REVERSE else "target"
+        served = "target" if last.flow is Flow.FORWARD else "source"
+        if view.goal in (Goal.CANCEL, Goal.COMPLETE) or served == wanted:
+            return past
+        return [*past, self._leg(spec, step, len(past) + 1)]
+
+    def _past_legs(self, spec: StepSpec, step: Step, view: RunView) -> list[Stop]:
+        count = 1
+        while leg_id(spec.id, count + 1) in view.steps:
+            count += 1
+        return [self._leg(spec, step, number) for number in range(1, count + 1)]
+
+    @staticmethod
+    def _leg(spec: StepSpec, step: Step, number: int) -> Stop:
+        flow = Flow.FORWARD if number % 2 else Flow.REVERSE
+        closes = tuple(spec.closes) if number == 1 else (leg_id(spec.id, number - 1),)
+        named = msgspec.structs.replace(spec, gates=spec.gates if number == 1 else [])
+        return Stop(id=leg_id(spec.id, number), spec=named, step=step, flow=flow, closes=closes)
+
+
+def leg_id(step_id: str, number: int) -> str:
+    """`cutover` for the first leg, `cutover.2` for the second."""
+    return step_id if number == 1 else f"{step_id}.{number}"

@@ -1,0 +1,226 @@
+"""Runs a plan: intent, effect, record, step after step, until the goal is reached or the run is parked.
+
+The runner decides nothing from memory: after every entry the folded view says what is next, so a process that takes
+over a run goes exactly where the one before it would have gone.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from portability import errors
+from portability.engine.context import RunContext
+from portability.engine.gates import check_gates
+from portability.engine.hooks import run_hook
+from portability.engine.observer import Observer
+from portability.engine.residents import Residents
+from portability.engine.route import FINISHED, Route
+from portability.engine.route import Stop as Station
+from portability.engine.stop import Stop
+from portability.engine.unwind import unwind
+from portability.engine.world import World
+from portability.journal.base import Held
+from portability.model.estate import seconds
+from portability.model.plan import Plan
+from portability.model.run import RunView
+from portability.model.status import Fact, Goal, ParkReason, RunState, Status
+from portability.stores.base import Horizon
+
+
+@dataclass(frozen=True)
+class Options:
+    """What one call of the command asks for beyond the goal."""
+
+    until: str | None = None  # park after this step
+    postpone_cutover: bool = False
+    wait_soak: bool = False  # stay until the soak is over
+    tick: float | None = None  # one bounded pass of the soak, in seconds
+
+
+@dataclass
+class Runner:
+    """One process's turn at one run."""
+
+    held: Held
+    plan: Plan
+    route: Route
+    world: World
+    stop: Stop
+    observer: Observer
+    options: Options = Options()
+    residents: Residents = field(default_factory=Residents)
+
+    def go(self) -> RunView:
+        """Go on until the goal is reached; the lease is released on every way out but a lost one.
+
+        Raises what parked the run (`Parked`, `Mismatch`, `StepFailed`, `Interrupted`, …) after it was recorded, and
+        `LeaseLost` with nothing recorded.
+        """
+        try:
+            with ExitStack() as stack:
+                stack.callback(self.residents.leave_all)
+                self._towards_the_goal()
+        except errors.LeaseLost:
+            self.held.abandon()
+            raise
+        except errors.PortabilityError as error:
+            self._park(error)
+            raise self._told(error) from error
+        except Exception as error:
+            self._park(error)
+            raise
+        view = self.held.view()
+        self.held.release(end=view.ended)
+        return view
+
+    def _towards_the_goal(self) -> None:
+        view = self.held.view()
+        if view.state in (RunState.UNWINDING, RunState.STUCK):
+            unwind(self.held, self.route, self._context, self.observer)
+            return
+        for station in self.route.lasting(view):
+            self.residents.enter(station, self._context(station))
+        for station in self.route.stops(view):
+            if self.held.view().step(station.id).status not in FINISHED:
+                self._before(station)
+                self._perform(station)
+                self._after(station)
+        self._arrive()
+
+    def _arrive(self) -> None:
+        view = self.held.view()
+        if view.goal is Goal.COMPLETE:
+            self.held.append(Fact.COMPLETED, {})
+            self.observer("completed", run=self.held.run)
+            return
+        if view.goal is Goal.REVERSE:
+            if view.state is not RunState.REVERSED:
+                self.held.append(Fact.REVERSED, {})
+                self.observer("reversed", run=self.held.run)
+            return
+        if view.state is not RunState.SOAKING:
+            self.held.append(Fact.SOAKING, {})
+            self.observer("soaking", run=self.held.run)
+        if self.options.wait_soak or self.options.tick is not None:
+            for station in self.route.soak(self.held.view()):
+                if self.held.view().step(station.id).status not in FINISHED:
+                    self._perform(station)
+
+    def _before(self, station: Station) -> None:
+        if self.options.postpone_cutover and station.phase == "flip":
+            msg = f"the cutover of run {self.held.run} is postponed"
+            raise errors.Parked(msg, reason=ParkReason.POSTPONED, next=f"portability run cutover {self.held.run}")
+        if self.stop.requested:
+            self._context(station).check()
+        check_gates(station.spec.gates, run=self.held.run, step=station.id, now=self.world.clock.now())
+
+    def _after(self, station: Station) -> None:
+        if self.options.until == station.spec.id:
+            msg = f"run {self.held.run} stopped after {station.id}, as asked"
+            raise errors.Parked(msg, reason=ParkReason.POSTPONED, next=f"portability resume {self.held.run}")
+
+    def _perform(self, station: Station) -> None:
+        step, spec = station.step, station.spec
+        context = self._context(station)
+        pending = self.held.view().step(station.id).status is Status.PENDING
+        if pending and not step.preview(context):
+            self.held.append(Fact.SKIPPED, {"why": "nothing to do"}, step=station.id)
+            self.observer("step_skipped", run=self.held.run, step=station.id, uses=spec.uses)
+            return
+        facts = {"run": self.held.run, "tenant": self.plan.tenant, "step": station.id, "flow": station.flow.value}
+        if spec.hooks.before:
+            run_hook(spec.hooks.before, facts, enabled=self.plan.estate.hooks.enabled)
+        output = self._attempts(station, context)
+        # A crash here repeats the step, and a step may be repeated.
+        self.held.append(Fact.DONE, dict(output), step=station.id)
+        for closed in station.closes:
+            self.residents.leave(closed)
+        self.residents.enter(station, context)
+        if spec.hooks.after:
+            run_hook(spec.hooks.after, facts, enabled=self.plan.estate.hooks.enabled)
+        self.observer("step_done", run=self.held.run, step=station.id, uses=spec.uses)
+
+    def _attempts(self, station: Station, context: RunContext) -> dict[str, Any]:
+        policy = station.spec.retry
+        base, cap = seconds(policy.base), seconds(policy.cap)
+        for attempt in range(1, policy.attempts + 1):
+            self.held.append(Fact.STARTED, {"uses": station.spec.uses, "flow": station.flow.value}, step=station.id)
+            self.observer("step_started", run=self.held.run, step=station.id, uses=station.spec.uses)
+            try:
+                return dict(station.step.apply(context))
+            except (errors.Parked, errors.LeaseLost):
+                raise
+            except Exception as error:
+                self.held.append(Fact.FAILED, {"error": describe(error)}, step=station.id)
+                self.observer("step_failed", run=self.held.run, step=station.id, error=describe(error))
+                if attempt == policy.attempts or not isinstance(error, errors.AwsError):
+                    raise
+                self.world.clock.sleep(min(cap, base * 2 ** (attempt - 1)) * self.world.rng.random())
+        raise AssertionError(policy)
+
+    def _context(self, station: Station) -> RunContext:
+        deadline = station.spec.deadline
+        clock = self.world.clock
+        return RunContext(
+            held=self.held,
+            world=self.world,
+            plan=self.plan,
+            step=station.id,
+            flow=station.flow,
+            stop=self.stop,
+            observer=self.observer,
+            taken_over=self._taken_over,
+            residents=self.residents.values,
+            uses=self.route.uses(self.held.view()),
+            deadline=clock.monotonic() + seconds(deadline) if deadline else None,
+        )
+
+    @property
+    def _taken_over(self) -> Horizon | None:
+        if self.held.previous is None:
+            return None
+        table = self.plan.estate.journal
+        late = seconds(table.horizon if self.held.same_host else table.far_horizon)
+        return Horizon(since=self.held.taken_at, seconds=late)
+
+    def _park(self, error: BaseException) -> None:
+        """Record why the run stops and give the lease back; where the journal is out of reach the lease lapses."""
+        reason = reason_of(error)
+        try:
+            if not self.held.view().ended:
+                self.held.append(Fact.PARKED, {"reason": reason.value, "what": describe(error)})
+            self.held.release()
+        except errors.PortabilityError:
+            self.held.abandon()
+            return
+        self.observer("parked", run=self.held.run, reason=reason.value)
+
+    def _told(self, error: errors.PortabilityError) -> errors.PortabilityError:
+        """What the operator is told: the error itself, or what the parked run needs next."""
+        again = f"portability resume {self.held.run}"
+        if isinstance(error, errors.Parked) and error.reason == ParkReason.SIGNAL and self.stop.signum is not None:
+            return errors.Interrupted(error.what, signum=self.stop.signum, next=again)
+        if isinstance(error, errors.AwsError) and error.exit_code == errors.AwsError.exit_code:
+            serving = self.held.view().serving
+            return errors.StepFailed(error.what, next=again, changed=f"The {serving} serves. The run is parked.")
+        return error
+
+
+def reason_of(error: BaseException) -> ParkReason:
+    """Why a run parks, from what stopped it."""
+    if isinstance(error, errors.Parked):
+        return ParkReason(error.reason)
+    return ParkReason.MISMATCH if isinstance(error, errors.Mismatch) else ParkReason.FAILURE
+
+
+def describe(error: BaseException) -> str:
+    """One line for the journal. A foreign exception gives its type only: its text may hold a value of the tenant's."""
+    if isinstance(error, errors.PortabilityError):
+        return f"{error.code} {error.what}"[:2000]
+    if isinstance(error, msgspec.ValidationError):
+        return f"ValidationError {error}"[:500]
+    return f"internal error {type(error).__name__}"

@@ -1,0 +1,34 @@
+"""What the engine is handed: everything outside it, already built."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from portability.aws.session import Aws
+from portability.model.recipe import StepSpec
+from portability.retry import Retry
+from portability.steps.base import Clock, Step
+from portability.stores.base import Move
+
+Build = Callable[[StepSpec], Step]
+"""Turns a declared step into a value with three verbs; raises `FileInvalid` for a bad `with`."""
+
+
+@dataclass(frozen=True)
+class World:
+    """One run's surroundings.
+
+    `write_elsewhere` is None where the directory shares account and region with the journal, so that a flip is one
+    transaction with its entry; else it performs the foreign writes in a transaction of their own.
+    """
+
+    aws: Aws
+    moves: Sequence[Move]
+    build: Build
+    clock: Clock
+    retry: Retry
+    rng: random.Random
+    write_elsewhere: Callable[[Sequence[dict[str, Any]]], None] | None = None
