@@ -108,7 +108,7 @@ class Context(Observe, Protocol):
 
     @property
     def flow(self) -> Flow:
-        """The way data goes here: FORWARD before the first flip, REVERSE in the leg that goes back; fixed for the step."""
+        """The way data goes here: FORWARD before the first flip, REVERSE in the leg that goes back; fixed per step."""
 
     def output(self, uses: str) -> Output:
         """The output of the latest step of that kind, {} if it has not run."""
