@@ -1,0 +1,1 @@
+"""The durable record of every run, and the lease that guards it."""

@@ -1,0 +1,1 @@
+"""Recipes and estates from YAML to a compiled, digested plan; pure."""

@@ -1,0 +1,1 @@
+"""What tenant data looks like, and how it is copied, compared and kept in step."""

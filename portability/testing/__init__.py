@@ -1,0 +1,1 @@
+"""The contract suites, importable by whoever adds a step or a store."""
