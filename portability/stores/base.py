@@ -258,6 +258,12 @@ class Move(Protocol):
         `guard` is called before every batch and raises when the deletion may not go on. Neighbours are never named.
         """
 
+    def canary(self, run: str) -> Callable[[str], Key] | None:
+        """Keys of the tool's own for `Channel.drain`, by a label, outside every tenant's collection.
+
+        None where the estate allows no canary.
+        """
+
     def canary_roundtrip(self, flow: Flow, channel: Channel, *, run: str, patience: float) -> None:
         """Write a canary at the origin, see it arrive at the destination through `channel`, remove both.
 
