@@ -1,0 +1,237 @@
+"""The verbs, as functions over a Desk: they return values and raise our errors, and print nothing."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from portability import __version__, errors
+from portability.cli.wiring import Desk
+from portability.engine import preview
+from portability.engine.observer import Observer
+from portability.engine.runner import Options
+from portability.journal.base import Held
+from portability.model.change import Change, Finding
+from portability.model.plan import Plan
+from portability.model.run import Header, RunView
+from portability.model.status import Fact, Goal, RunState
+from portability.model.tenant import checked_tenant
+from portability.plan.compile import NothingToDo, compile_plan
+from portability.plan.digest import differences
+from portability.steps.directory import location as directory_location
+from portability.steps.preflight import gather
+from portability.stores.base import Estimate
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan with what was seen while it was made."""
+
+    plan: Plan
+    findings: list[Finding]
+    estimates: dict[str, Estimate] = field(default_factory=dict)
+
+    @property
+    def blocks(self) -> list[Finding]:
+        """What stands in the way."""
+        return [finding for finding in self.findings if finding.level == "block"]
+
+
+def make_plan(desk: Desk, tenant: str, to: str, *, exact: bool = False, estimate: bool = True) -> Planned | NothingToDo:
+    """Compile `tenant`'s move to `tier[@placement]` against what is observed now. No mutating call."""
+    plan = draft(desk, tenant, to)
+    if isinstance(plan, NothingToDo):
+        return plan
+    observation = desk.observation(plan)
+    steps = desk.steps(plan)
+    plan = draft(desk, tenant, to, facts=preview.facts(observation, [step for _, step in steps]))
+    if isinstance(plan, NothingToDo):
+        return plan
+    observation = desk.observation(plan)
+    findings = gather(observation, [step for _, step in steps])
+    estimates = {move.store: move.estimate(exact=exact) for move in observation.moves} if estimate else {}
+    blocked = any(finding.level == "block" for finding in findings)
+    changes: list[Change] = [] if blocked else preview.changes(observation, steps)
+    return Planned(plan=msgspec.structs.replace(plan, changes=changes), findings=findings, estimates=estimates)
+
+
+def draft(desk: Desk, tenant: str, to: str, *, facts: dict[str, object] | None = None) -> Plan | NothingToDo:
+    """The compiled plan without the changes."""
+    checked_tenant(tenant)
+    account = desk.account
+    record = desk.directory.read(tenant)
+    if record is None:
+        msg = f"tenant {tenant} is not in the directory {desk.estate.directory.table}"
+        raise errors.UnknownName(msg, next="check the id, or the estate's directory.table")
+    return compile_plan(
+        estate=desk.estate,
+        recipes=desk.recipes,
+        tenant=tenant,
+        record_location=directory_location(desk.estate, record),
+        to=to,
+        account=account,
+        facts=facts or {},
+    )
+
+
+def refuse_stale(desk: Desk, saved: Plan) -> None:
+    """Raise `PlanRejected` naming the fields that differ between a saved plan and a fresh look."""
+    to = f"{saved.target.tier}@{saved.target.placement}"
+    now = make_plan(desk, saved.tenant, to, estimate=False)
+    again = f"portability plan {saved.tenant} --to {to} --out FILE"
+    if isinstance(now, NothingToDo):
+        msg = f"the plan is stale: {saved.tenant} is already in {to}"
+        raise errors.PlanRejected(msg, next=again)
+    if now.plan.digest != saved.digest:
+        what = "; ".join(differences(saved, now.plan)) or "the digest differs"
+        msg = f"the plan is stale: {what}"
+        raise errors.PlanRejected(msg, next=again)
+
+
+def start_run(desk: Desk, planned: Planned, *, reason: str, change_ref: str) -> Held:
+    """Start a run of `planned`; nothing is written where preflight blocks."""
+    if planned.blocks:
+        lines = "\n".join(
+            f"  {one.about}: {one.text}" + (f"  Fix: {one.next}" if one.next else "") for one in planned.blocks
+        )
+        msg = f"{planned.plan.tenant} cannot move to {planned.plan.target.tier}:\n{lines}"
+        raise errors.PreflightRefused(msg, next=f"portability doctor {planned.plan.tenant}")
+    header = Header(
+        run=new_run_id(desk.clock.now(), desk.rng.getrandbits),
+        tenant=planned.plan.tenant,
+        plan=planned.plan,
+        operator=desk.operator,
+        version=__version__,
+        reason=reason,
+        change_ref=change_ref,
+        at=desk.clock.now(),
+    )
+    return desk.journal.start(header, desk.holder, write_id=header.run)
+
+
+def adopt(desk: Desk, tenant: str, to: str, *, wait: float) -> Held | RunView | None:
+    """The tenant's active run, if `migrate` may go on with it.
+
+    None: there is none. A `RunView`: it soaks towards the same tier, so there is nothing to do. Raises `LeaseHeld`
+    where the run has another target or goes another way.
+    """
+    run = desk.journal.active(tenant)
+    if run is None:
+        return None
+    view = desk.journal.view(run)
+    target = view.header.plan.target
+    same = to in (target.tier, f"{target.tier}@{target.placement}")
+    if not same or view.goal not in (Goal.MIGRATE, Goal.CUTOVER):
+        verbs = f"portability status {tenant}"
+        if view.state in (RunState.SOAKING, RunState.REVERSED):
+            verbs = f"portability reverse {run}, or portability complete {run} --confirm {tenant}"
+        msg = f"{tenant} has run {run} to {target.tier}@{target.placement} ({view.state}, goal {view.goal})"
+        raise errors.LeaseHeld(msg, next=verbs)
+    if view.state is RunState.SOAKING:
+        return view
+    return desk.journal.acquire(run, desk.holder, wait=wait)
+
+
+def find_run(desk: Desk, named: str | None) -> str:
+    """The run that TENANT or RUN names, or the only resumable one; raises `UsageMistake` listing several."""
+    if named is None:
+        open_runs = [header for header in desk.journal.runs() if not desk.journal.view(header.run).ended]
+        if len(open_runs) == 1:
+            return open_runs[0].run
+        listing = ", ".join(f"{header.run} ({header.tenant})" for header in open_runs) or "none"
+        msg = f"which run? open runs: {listing}"
+        raise errors.UsageMistake(msg, next="portability resume RUN")
+    if named.startswith("r-") and desk.journal.active(named) is None:
+        return desk.journal.header(named).run
+    run = desk.journal.active(checked_tenant(named))
+    if run is None:
+        past = [header.run for header in desk.journal.runs() if header.tenant == named]
+        if past:
+            return past[0]
+        msg = f"no run of {named} in the journal"
+        raise errors.UnknownName(msg, next=f"portability plan {named} --to TIER")
+    return run
+
+
+def take(desk: Desk, run: str, *, goal: Goal | None, wait: float = 0.0) -> Held:
+    """Take the run's lease and, where the operator asks for something new, record the goal.
+
+    Raises `UsageMistake` for a goal that the run's state does not allow, before the lease is taken.
+    """
+    view = desk.journal.view(run)
+    if goal is not None:
+        allow(view, goal)
+    held = desk.journal.acquire(run, desk.holder, wait=wait)
+    view = held.view()
+    if goal is not None and (view.goal is not goal or view.state not in (RunState.RUNNING, RunState.UNWINDING)):
+        try:
+            allow(view, goal)
+        except errors.PortabilityError:
+            held.release()
+            raise
+        held.append(Fact.GOAL, {"goal": goal.value, "by": desk.operator})
+    return held
+
+
+def allow(view: RunView, goal: Goal) -> None:
+    """Raise `UsageMistake` naming the right verb where `goal` makes no sense for the run as it is."""
+    run, tenant = view.header.run, view.header.tenant
+    if view.ended:
+        msg = f"run {run} is {view.state}"
+        raise errors.UsageMistake(msg, next=f"portability report {run} --format md")
+    flipped = view.serving == "target"
+    if goal is Goal.CANCEL and (flipped or view.goal is Goal.COMPLETE):
+        msg = f"the target serves {tenant}: cancel would lose what was written there"
+        raise errors.UsageMistake(msg, next=f"portability reverse {run}")
+    if goal is Goal.REVERSE and not flipped and view.goal is not Goal.REVERSE:
+        msg = f"the source serves {tenant}: there is nothing to reverse"
+        raise errors.UsageMistake(msg, next=f"portability cancel {run}")
+    if goal is Goal.COMPLETE and not flipped:
+        msg = f"the source serves {tenant}: there is nothing to complete"
+        raise errors.UsageMistake(msg, next=f"portability resume {run}")
+    if view.goal is Goal.COMPLETE and goal is not Goal.COMPLETE:
+        msg = f"run {run} is being completed: its old copy may be gone"
+        raise errors.UsageMistake(msg, next=f"portability complete {run} --confirm {tenant}")
+
+
+def drive(desk: Desk, held: Held, options: Options, observer: Observer) -> RunView:
+    """Go on until the goal is reached or the run parks."""
+    return desk.runner(held, options, observer).go()
+
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def new_run_id(now: float, bits: Callable[[int], int]) -> str:
+    """`r-` and a ULID: 48 bits of milliseconds, 80 random ones, in Crockford base 32 (26 characters)."""
+    number = (int(now * 1000) << 80) | bits(80)
+    return "r-" + "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -5, -5))
+
+
+def watch(
+    desk: Desk, run: str, *, timeout: float | None, each: Callable[[RunView], None], interval: float = 1.0
+) -> RunView:
+    """Call `each` with the run as it goes, until it rests; raises `WaitedTooLong` after `timeout` seconds."""
+    began = time.monotonic()
+    while True:
+        view = desk.journal.view(run)
+        each(view)
+        if view.state is not RunState.RUNNING and view.state is not RunState.UNWINDING:
+            return view
+        if timeout is not None and time.monotonic() - began > timeout:
+            msg = f"run {run} is still {view.state} after {timeout:g} s"
+            raise errors.WaitedTooLong(msg, next=f"portability status {run} --watch", changed="The run goes on.")
+        if desk.stop.wait(interval):
+            raise errors.Interrupted(
+                f"stopped watching {run}", signum=desk.stop.signum or 2, next=f"portability status {run}"
+            )
+
+
+def lease_wait(estate_lease: float) -> float:
+    """How long a verb may watch a silent holder: one lease and a beat, unless the environment says otherwise."""
+    told = os.environ.get("PORTABILITY_LEASE_WAIT")
+    return float(told) if told else estate_lease
