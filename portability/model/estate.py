@@ -1,6 +1,7 @@
 """What exists: accounts, directory, tiers, stores, identity, fence. One file, `plans/estate.yaml`.
 
-Every field's docstring-like comment is the text of the generated reference page.
+The comment on each field is its text in the generated reference page; `Meta(description=…)` is what an error says was
+expected of a field's text.
 """
 
 from __future__ import annotations
@@ -13,9 +14,28 @@ from msgspec import Meta
 
 from portability.model.tenant import slug
 
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,127}$")]
-TableName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.{}-]{3,255}$")]
-Duration = Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$")]
+Name = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,127}\Z", description="a name of letters, digits and _ . @ -")
+]
+Word = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]{1,512}\Z", description="one line of text")]
+TableName = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9_.-]{3,255}\Z", description="a table name: 3 to 255 letters, digits and _ . -")
+]
+TableTemplate = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9_.{}-]{3,255}\Z", description="a table name, with a placeholder in braces")
+]
+StackTemplate = Annotated[str, Meta(pattern=r"^[A-Za-z0-9{}-]{1,128}\Z", description="a stack name, with {slug} in it")]
+Region = Annotated[str, Meta(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}\Z", description="a region such as us-east-1")]
+Role = Annotated[
+    str,
+    Meta(
+        pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]{1,128}\Z",
+        description="a role ARN such as arn:aws:iam::123456789012:role/portability",
+    ),
+]
+Duration = Annotated[
+    str, Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,6})?(ms|s|m|h|d)\Z", description="a duration: 500ms, 5s, 10m, 24h, 7d")
+]
 
 _UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -44,61 +64,64 @@ class Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Accounts(Value, frozen=True, kw_only=True):
     """The accounts and regions the tool may touch; anything else is refused before any write."""
 
-    allowed: list[Annotated[str, Meta(pattern=r"^[0-9]{12}$")]]
-    regions: list[str]
+    # accounts whose credentials may run a move
+    allowed: list[Annotated[str, Meta(pattern=r"^[0-9]{12}\Z", description="an account: 12 digits, in quotes")]]
+    regions: list[Region]  # regions a placement, the journal or the directory may be in; the first is the home region
 
 
 class JournalTable(Value, frozen=True, kw_only=True):
     """Where runs are journaled, and how long a silent holder keeps its lease."""
 
-    table: TableName
-    lease: Duration = "60s"
-    beat: Duration = "10s"
+    table: TableName  # the journal table, made by `portability init`
+    lease: Duration = "60s"  # how long a holder that gives no sign of life keeps a run
+    beat: Duration = "10s"  # how often a holder gives a sign of life; a lease lasts at least three beats
     horizon: Duration = "30s"  # how late a write of a process that died on this host may still land
     far_horizon: Duration = "16m"  # the same where the old holder may live elsewhere: signature life plus skew
-    region: str | None = None  # default: the first of accounts.regions
+    region: Region | None = None  # default: the first of accounts.regions
 
 
 class Directory(Value, frozen=True, kw_only=True):
     """The tenant directory: the record the application routes by. Values name attributes of the record."""
 
-    table: TableName
-    key: Name = "tenantId"
-    tier: Name = "tenantTier"
-    user_pool: Name | None = "userPoolId"
-    client: Name | None = "appClientId"
-    api_key: Name | None = "apiKey"
-    url: Name | None = "apiGatewayUrl"
+    table: TableName  # the directory table
+    key: Name = "tenantId"  # its partition key, the tenant id
+    tier: Name = "tenantTier"  # carries the tier's name
+    user_pool: Name | None = "userPoolId"  # carries the user pool's id
+    client: Name | None = "appClientId"  # carries the app client's id
+    api_key: Name | None = "apiKey"  # carries the API key's value, read at the flip and never kept
+    url: Name | None = "apiGatewayUrl"  # carries the URL the tenant's front end calls
     dedicated: Name | None = "dedicatedTenancy"  # the *string* true or false, as the reference writes it
-    placement: Name | None = None  # names the tenant's pool where a tier has several; absent means default
-    active: Name | None = "isActive"
-    stores: dict[str, Name] = {}  # store -> attribute that carries its table name
-    json: dict[str, list[Name]] = {}  # attribute holding a JSON string -> the fields above that live inside it
-    region: str | None = None
+    placement: Name | None = None  # carries the tenant's placement where a tier has several; absent means default
+    active: Name | None = "isActive"  # carries whether the tenant is active
+    stores: dict[str, Name] = {}  # store -> the attribute that carries its table name
+    json: dict[str, list[Name]] = {}  # attribute holding a JSON string -> the attributes above that live inside it
+    region: Region | None = None  # default: the first of accounts.regions
     cache: Duration = "1s"  # how long the application may act on a record it has read
 
 
 class StackMapping(Value, frozen=True, kw_only=True):
     """The tenant to stack table; the row `pooled_row` stands for every pooled tenant."""
 
-    table: TableName
-    key: Name = "tenantId"
-    stack: Name = "stackName"
-    pooled_row: Name = "pooled"
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9{}-]+$")] = "stack-{slug}"
+    table: TableName  # the table that maps tenants to stacks
+    key: Name = "tenantId"  # its partition key, the tenant id
+    stack: Name = "stackName"  # carries the stack's name
+    pooled_row: Name = "pooled"  # the key of the row that stands for every pooled tenant
+    # the name of a tenant's own stack; {slug} is the tenant id made fit for resource names
+    name: StackTemplate = "stack-{slug}"
 
 
 class Placement(Value, frozen=True, kw_only=True):
     """One place where a tier's tenants live."""
 
-    region: str | None = None
-    role: str | None = None  # ARN assumed for every call there
+    region: Region | None = None  # default: the first of accounts.regions
+    role: Role | None = None  # ARN assumed for every call there
     pool: Name = "pooled"  # fills {pool} in a store's pool table name
 
 
 class Provision(Value, frozen=True, kw_only=True):
     """How a silo target comes to be."""
 
+    # adopt: your own IaC makes it and the plan waits for it; clone: made like the pooled one
     with_: Literal["adopt", "clone"] = msgspec.field(name="with", default="clone")
 
 
@@ -113,59 +136,65 @@ class Identity(enum.StrEnum):
 class Tier(Value, frozen=True, kw_only=True):
     """A service level."""
 
-    model: Model
-    identity: Identity = Identity.POOL
-    usage_plan: str | None = None
-    provision: Provision = Provision()
+    model: Model  # where its data lives: pool (shared tables), bridge, or silo (the tenant's own tables)
+    identity: Identity = Identity.POOL  # where its users live: pool (shared user pool), silo (their own), none
+    usage_plan: Word | None = None  # name of the API Gateway usage plan a tenant's key belongs to
+    provision: Provision = Provision()  # how a silo target comes to be
+    # where its tenants live; `--to basic@pool-b` names one
     placements: dict[Name, Placement] = msgspec.field(default_factory=lambda: {"default": Placement()})
 
 
 class Suffixes(Value, frozen=True, kw_only=True):
     """The range of suffixes the application draws from, ends included."""
 
-    default: tuple[int, int]
+    # [lowest, highest], ends included
+    default: tuple[Annotated[int, Meta(ge=0, le=1_000_000)], Annotated[int, Meta(ge=0, le=1_000_000)]]
     table: TableName | None = None  # a mapping table with a row per tenant, if there is one
-    key: Name = "tenantId"
-    low: Name = "suffixStart"
-    high: Name = "suffixEnd"
+    key: Name = "tenantId"  # that table's partition key, the tenant id
+    low: Name = "suffixStart"  # carries the lowest suffix
+    high: Name = "suffixEnd"  # carries the highest suffix
 
 
 class Enumerate(Value, frozen=True, kw_only=True):
     """How keys with a free part are listed: through a GSI (named) or a scan."""
 
-    gsi: Name | None = None
+    gsi: Name | None = None  # the index that lists a tenant's keys
     attribute: Name | None = None  # the GSI's partition key, equal to the tenant id
+    scan: bool = False  # read the whole pool table instead, where no index lists a tenant's keys
 
 
 class TenantKey(Value, frozen=True, kw_only=True):
     """How the tenant is found in a store's keys."""
 
-    in_: Literal["partition_key"] = msgspec.field(name="in", default="partition_key")
-    pattern: Annotated[str, Meta(pattern=r"\{tenant\}")] = "{tenant}"
-    suffixes: Suffixes | None = None
-    enumerate: Enumerate = Enumerate()
+    in_: Literal["partition_key"] = msgspec.field(name="in", default="partition_key")  # where the tenant id stands
+    pattern: Word = (
+        "{tenant}"  # the key: {tenant}, then {suffix} (a number from `suffixes`) or {rest} (free, see `enumerate`)
+    )
+    suffixes: Suffixes | None = None  # the range of {suffix}
+    enumerate: Enumerate = Enumerate()  # how the keys of a pattern with {rest} are listed
 
 
 class Consumer(Value, frozen=True, kw_only=True):
     """A declared reader of a store's changes, and what it does about a move."""
 
-    name: str
+    name: Word  # the Lambda function, pipe or destination, as AWS lists it
+    # attach_at_flip: moved with the tenant; tolerate: may see the copy as changes; hook: your own command
     on_move: Literal["attach_at_flip", "tolerate", "hook"]
 
 
 class StoreSpec(Value, frozen=True, kw_only=True):
     """One body of tenant data."""
 
-    kind: Literal["dynamodb"] = "dynamodb"
-    pool: TableName
-    silo: TableName
-    partition_key: Name
-    sort_key: Name | None = None
-    tenant: TenantKey = TenantKey()
-    mapping: Literal["keep"] = "keep"
+    kind: Literal["dynamodb"] = "dynamodb"  # the engine
+    pool: TableTemplate  # the shared table; {pool} is the placement's pool
+    silo: TableTemplate  # a tenant's own table; {slug} is the tenant id made fit for resource names
+    partition_key: Name  # the tables' partition key
+    sort_key: Name | None = None  # the tables' sort key, if they have one
+    tenant: TenantKey = TenantKey()  # how the tenant is found in the partition key
+    mapping: Literal["keep"] = "keep"  # keys stay as they are: clients hold them
     ttl: Name | None = None  # the TTL attribute, whose expired items stay outside verification
-    consumers: list[Consumer] = []
-    iac: Literal["acknowledged"] | None = None
+    consumers: list[Consumer] = []  # every reader of the pool table's changes; an undeclared one is refused
+    iac: Literal["acknowledged"] | None = None  # acknowledged: a table that a stack owns may be changed (stream, TTL)
 
     def pool_table(self, placement: Placement) -> str:
         """The pooled table's name in `placement`."""
@@ -180,16 +209,16 @@ class Cognito(Value, frozen=True, kw_only=True):
     """The shared user pool and what the tool needs to know of it."""
 
     settings_table: TableName | None = None  # the table that names the shared pool
-    setting: str = "userPoolId-pooled"
-    client_setting: str = "appClientId-pooled"
-    setting_key: Name = "settingName"
-    setting_value: Name = "settingValue"
-    pool_id: str | None = None  # or named here
-    client_id: str | None = None
-    group: str = "{tenant}"  # the tenant's group in the shared pool
-    silo_pool: str = "{slug}-users"
-    tenant_attribute: str = "custom:tenantId"
-    tier_attribute: str = "custom:tenantTier"
+    setting: Word = "userPoolId-pooled"  # the row that carries the shared pool's id
+    client_setting: Word = "appClientId-pooled"  # the row that carries its app client's id
+    setting_key: Name = "settingName"  # the settings table's partition key
+    setting_value: Name = "settingValue"  # carries a row's value
+    pool_id: Word | None = None  # the shared pool's id, where no settings table names it
+    client_id: Word | None = None  # its app client's id, likewise
+    group: Word = "{tenant}"  # the tenant's group in the shared pool
+    silo_pool: Word = "{slug}-users"  # the name of a tenant's own pool
+    tenant_attribute: Word = "custom:tenantId"  # the user attribute that carries the tenant id
+    tier_attribute: Word = "custom:tenantTier"  # the user attribute that carries the tier
     mapping_table: TableName | None = None  # user mapping rows, tenantId + userName
 
 
@@ -204,20 +233,23 @@ class ApiKeys(enum.StrEnum):
 class Probe(Value, frozen=True, kw_only=True):
     """The operator's own write probe: exit 0 means the write was accepted, 1 refused, else unknown."""
 
-    hook: list[str]
+    hook: list[Word]  # the command as an argv list, never a shell line
 
 
 class Fence(Value, frozen=True, kw_only=True):
     """How this tenant's writes are paused at cutover."""
 
-    use: list[Literal["epoch", "directory_flag"]] = ["epoch"]
-    probe: Probe | None = None
-    effective_within: Duration | None = None  # default: declared by the kind
-    lifts_within: Duration | None = None
-    refusals: Annotated[int, Meta(ge=1, le=100)] = 3
-    freeze_max: Duration = "5s"
+    # epoch: the application checks the tenant's epoch with each write; directory_flag: it reads a flag it may cache
+    use: list[Literal["epoch", "directory_flag"]] = msgspec.field(default_factory=lambda: ["epoch"])
+    probe: Probe | None = None  # your own write probe, beside the tool's
+    effective_within: Duration | None = None  # how long until no write passes; default: declared by the kind
+    lifts_within: Duration | None = None  # how long until writes pass again; default: declared by the kind
+    refusals: Annotated[int, Meta(ge=1, le=100)] = (
+        3  # consecutive refused probes, over fresh connections, that prove it
+    )
+    freeze_max: Duration = "5s"  # the longest this tenant's writes may pause; then the cutover takes itself back
     drain: Duration = "2s"  # the part of freeze_max meant for draining and comparing
-    attempts: Annotated[int, Meta(ge=1, le=20)] = 3
+    attempts: Annotated[int, Meta(ge=1, le=20)] = 3  # cutovers tried before the run parks
     tripwire: Duration = "5s"  # credential lifetime plus settle: how long a late application write is watched for
     max_in_flight: Duration | None = None  # directory_flag and re-reading applications: the longest request
 
@@ -225,45 +257,45 @@ class Fence(Value, frozen=True, kw_only=True):
 class Canary(Value, frozen=True, kw_only=True):
     """Whether the tool may write items of its own, outside every tenant's keys, into data tables."""
 
-    allowed: bool = True
-    partition_key: Name = "portability-canary"
+    allowed: bool = True  # canary items prove the way back and shorten the pause; consumers see them
+    partition_key: Name = "portability-canary"  # what their partition keys begin with
 
 
 class Archive(Value, frozen=True, kw_only=True):
     """Where `complete` puts the verified archive of the old copy."""
 
-    bucket: str
-    prefix: str = "portability/"
+    bucket: Word  # an S3 bucket
+    prefix: Word = "portability/"  # what the objects' keys begin with
 
 
 class Hooks(Value, frozen=True, kw_only=True):
     """Hooks run only where the operator's own configuration says so."""
 
-    enabled: bool = False
+    enabled: bool = False  # let recipes run the commands they name, with a scrubbed environment
 
 
 class Estate(Value, frozen=True, kw_only=True):
     """The whole file."""
 
     apiVersion: Literal["portability/v1"]  # noqa: N815 - the file's own spelling
-    kind: Literal["Estate"]
-    name: Name = "estate"
-    accounts: Accounts
-    journal: JournalTable
-    directory: Directory
-    stack_mapping: StackMapping | None = None
-    api_keys: ApiKeys = ApiKeys.NONE
-    api_key_parameter: str | None = None  # SSM parameter of a tier's shared key, with {tier}
-    cognito: Cognito | None = None
-    tiers: dict[Name, Tier]
-    stores: dict[Name, StoreSpec]
-    fence: Fence = Fence()
-    canary: Canary = Canary()
-    archive: Archive | None = None
-    hooks: Hooks = Hooks()
-    soak: Duration = "24h"
-    retries: Annotated[int, Meta(ge=1, le=50)] = 8
-    recipes: str = "."  # directory of the recipes, relative to this file
+    kind: Literal["Estate"]  # tells an estate from a recipe
+    name: Name = "estate"  # shown above every plan
+    accounts: Accounts  # the accounts and regions the tool may touch
+    journal: JournalTable  # where runs are journaled
+    directory: Directory  # the tenant directory the application routes by
+    stack_mapping: StackMapping | None = None  # the tenant to stack table, where there is one
+    api_keys: ApiKeys = ApiKeys.NONE  # per_tenant, shared_per_tier, or none
+    api_key_parameter: Word | None = None  # SSM parameter of a tier's shared key, with {tier}
+    cognito: Cognito | None = None  # the shared user pool; left out: no users to move
+    tiers: dict[Name, Tier]  # the service levels, by name
+    stores: dict[Name, StoreSpec]  # the bodies of tenant data, by name
+    fence: Fence = Fence()  # how this tenant's writes are paused at cutover
+    canary: Canary = Canary()  # whether the tool may write items of its own
+    archive: Archive | None = None  # where the old copy is archived before it is deleted; needed by `complete`
+    hooks: Hooks = Hooks()  # whether recipes may run commands
+    soak: Duration = "24h"  # how long the old side is kept current after the flip
+    retries: Annotated[int, Meta(ge=1, le=50)] = 8  # attempts of one AWS call that was throttled or met a 5xx
+    recipes: Word = "."  # directory of the recipes, relative to this file; a missing pair comes from the tool's own
 
     @property
     def home_region(self) -> str:
