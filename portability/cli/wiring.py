@@ -6,10 +6,12 @@ import getpass
 import os
 import random
 import socket
-from collections.abc import Sequence
+import uuid
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from portability import errors
 from portability.aws.session import Aws
@@ -92,7 +94,8 @@ class Desk:
         """The account of the credentials; one that the estate does not allow is refused."""
         account = self.observing.sts().account()
         if account not in self.estate.accounts.allowed:
-            msg = f"these credentials belong to account {account}; this estate allows {', '.join(self.estate.accounts.allowed)}"
+            allowed = ", ".join(self.estate.accounts.allowed)
+            msg = f"these credentials belong to account {account}; this estate allows {allowed}"
             raise errors.WrongEstate(
                 msg, next="switch credentials (--profile), or name the account in accounts.allowed"
             )
@@ -174,11 +177,20 @@ class Desk:
             clock=self.clock,
             retry=self.retry,
             rng=self.rng,
+            write_elsewhere=self._elsewhere(aws),
         )
         route = Route(plan=plan, steps=tuple((spec, build(spec)) for spec in plan.steps))
         return Runner(
             held=held, plan=plan, route=route, world=world, stop=self.stop, observer=observer, options=options
         )
+
+    def _elsewhere(self, aws: Aws) -> Callable[[Sequence[dict[str, Any]]], None] | None:
+        """How a flip is written where the directory is in another region than the journal; None where it is not."""
+        region = self.estate.directory.region or self.region
+        if region == (self.estate.journal.region or self.region):
+            return None
+        dynamo = aws.dynamodb(region=region)
+        return lambda items: dynamo.transact(items, token=uuid.UUID(int=self.rng.getrandbits(128)).hex)
 
 
 def _operator() -> str:

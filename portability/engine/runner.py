@@ -191,7 +191,8 @@ class Runner:
         """Record why the run stops and give the lease back; where the journal is out of reach the lease lapses."""
         reason = reason_of(error)
         try:
-            if not self.held.view().ended:
+            view = self.held.view()
+            if not view.ended and view.state is not RunState.STUCK:
                 self.held.append(Fact.PARKED, {"reason": reason.value, "what": describe(error)})
             self.held.release()
         except errors.PortabilityError:

@@ -21,7 +21,7 @@ def unwind(held: Held, route: Route, context: Callable[[Stop], RunContext], obse
         held.append(Fact.UNDOING, {}, step=stop.id)
         try:
             stop.step.undo(context(stop))
-        except errors.LeaseLost:
+        except (errors.LeaseLost, errors.Parked):
             raise
         except Exception as error:
             what = f"{error.code} {error.what}" if isinstance(error, errors.PortabilityError) else type(error).__name__
