@@ -7,53 +7,59 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from portability.model.estate import Duration, Model, Value
+from portability.model.estate import Duration, Model, Value, Word
 
-StepId = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,47}$")]
+StepId = Annotated[
+    str, Meta(pattern=r"^[a-z][a-z0-9-]{0,47}\Z", description="a step id: lower case letters, digits and hyphens")
+]
+RecipeName = Annotated[
+    str, Meta(pattern=r"^[a-z][a-z0-9-]{0,63}\Z", description="a recipe name: lower case letters, digits and hyphens")
+]
 
 
 class RetrySpec(Value, frozen=True, kw_only=True):
     """How often a failed step is tried again in one run of the command."""
 
-    attempts: Annotated[int, Meta(ge=1, le=20)] = 1
-    base: Duration = "1s"
-    cap: Duration = "30s"
+    attempts: Annotated[int, Meta(ge=1, le=20)] = 1  # tries of the step, the first included
+    base: Duration = "1s"  # the longest first pause; doubled at each try
+    cap: Duration = "30s"  # the longest pause
 
 
 class StepHooks(Value, frozen=True, kw_only=True):
     """Operator commands around a step: argv lists, JSON on stdin, 60 s each."""
 
-    before: list[str] | None = None
-    after: list[str] | None = None
+    before: list[Word] | None = None  # run before the step; a failure stops the step
+    after: list[Word] | None = None  # run after the step is done
 
 
 class Gate(Value, frozen=True, kw_only=True):
     """A condition that must hold before the step starts; unmet, the run parks with nothing frozen."""
 
-    name: Literal["window", "evidence"]
+    name: Literal["window", "evidence"]  # window: a time of day, UTC; evidence: a file that must be there
+    # window: {from: "22:00", to: "05:00"}; evidence: {file: audits/premium.pdf, sha256: …}
     with_: dict[str, Any] = msgspec.field(name="with", default={})
 
 
 class StepSpec(Value, frozen=True, kw_only=True):
     """One step of a recipe."""
 
-    id: StepId
-    uses: str
-    needs: list[StepId] = []
-    with_: dict[str, Any] = msgspec.field(name="with", default={})
-    gates: list[Gate] = []
-    closes: list[StepId] = []
-    retry: RetrySpec = RetrySpec()
-    deadline: Duration | None = None
-    hooks: StepHooks = StepHooks()
+    id: StepId  # the step's name in journal, status and `--until`; it never changes with its position
+    uses: Word  # what the step does; see the page of steps
+    needs: list[StepId] = []  # steps that must be done before
+    with_: dict[str, Any] = msgspec.field(name="with", default={})  # the step's own settings; see the page of steps
+    gates: list[Gate] = []  # conditions that must hold before the step starts
+    closes: list[StepId] = []  # earlier steps whose residents (channels) end when this step is done
+    retry: RetrySpec = RetrySpec()  # how often a failed step is tried again
+    deadline: Duration | None = None  # the longest the step may take; then it fails, resumable
+    hooks: StepHooks = StepHooks()  # your own commands around the step
 
 
 class Recipe(Value, frozen=True, kw_only=True):
     """A declarative migration plan for moving from one model to another."""
 
     apiVersion: Literal["portability/v1"]  # noqa: N815 - the file's own spelling
-    kind: Literal["MigrationPlan"]
-    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
-    from_: Model = msgspec.field(name="from")
-    to: Model
-    steps: list[StepSpec]
+    kind: Literal["MigrationPlan"]  # tells a recipe from an estate
+    name: RecipeName  # shown in plans
+    from_: Model = msgspec.field(name="from")  # the model a tenant leaves
+    to: Model  # the model it goes to
+    steps: list[StepSpec]  # run one at a time, by `needs`, file order breaking ties
