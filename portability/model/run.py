@@ -48,6 +48,7 @@ class Lease(Value, frozen=True, kw_only=True):
     beat: int  # only grows; a watcher compares it with what it saw before
     seq: int  # head: the last entry's number
     head: str  # head: the last entry's hash
+    beat_at: float = 0.0  # epoch seconds of the last beat by the holder's clock: for people, never compared
 
 
 class Entry(Value, frozen=True, kw_only=True):
@@ -132,30 +133,33 @@ class RunView(Value, frozen=True, kw_only=True):
 def fold(header: Header, entries: list[Entry]) -> RunView:
     """Fold entries, in order, into a view. Raises `IllegalTransition` on a path no run can take."""
     view = RunView(header=header)
-    steps: dict[str, StepView] = {}
     for entry in entries:
-        data = entry.data
-        if entry.step:
-            steps[entry.step] = _after(steps.get(entry.step, StepView(id=entry.step)), entry)
-            view = msgspec.structs.replace(view, seq=entry.seq, last_at=entry.at)
-            continue
-        goal = Goal(data["goal"]) if "goal" in data else view.goal
-        parked = entry.fact is Fact.PARKED
-        view = msgspec.structs.replace(
-            view,
-            state=next_state(view.state, entry.fact, goal),
-            goal=goal,
-            reason=data.get("reason", "") if parked else "",
-            what=data.get("what", "") if parked else "",
-            serving=data["serving"] if entry.fact is Fact.FLIPPED else view.serving,
-            flips=view.flips + (entry.fact is Fact.FLIPPED),
-            fenced=_fenced(entry.fact, before=view.fenced),
-            fenced_by=data if entry.fact is Fact.FENCED else view.fenced_by,
-            flipped=data if entry.fact is Fact.FLIPPED else view.flipped,
-            seq=entry.seq,
-            last_at=entry.at,
-        )
-    return msgspec.structs.replace(view, steps=steps)
+        view = advance(view, entry)
+    return view
+
+
+def advance(view: RunView, entry: Entry) -> RunView:
+    """The view after one more entry. Raises `IllegalTransition`."""
+    data = entry.data
+    if entry.step:
+        steps = {**view.steps, entry.step: _after(view.step(entry.step), entry)}
+        return msgspec.structs.replace(view, steps=steps, seq=entry.seq, last_at=entry.at)
+    goal = Goal(data["goal"]) if "goal" in data else view.goal
+    parked = entry.fact is Fact.PARKED
+    return msgspec.structs.replace(
+        view,
+        state=next_state(view.state, entry.fact, goal),
+        goal=goal,
+        reason=data.get("reason", "") if parked else "",
+        what=data.get("what", "") if parked else "",
+        serving=data["serving"] if entry.fact is Fact.FLIPPED else view.serving,
+        flips=view.flips + (entry.fact is Fact.FLIPPED),
+        fenced=_fenced(entry.fact, before=view.fenced),
+        fenced_by=data if entry.fact is Fact.FENCED else view.fenced_by,
+        flipped=data if entry.fact is Fact.FLIPPED else view.flipped,
+        seq=entry.seq,
+        last_at=entry.at,
+    )
 
 
 def _fenced(fact: Fact, *, before: bool) -> bool:

@@ -35,6 +35,7 @@ class Fact(enum.StrEnum):
     RUN_STARTED = "run_started"
     GOAL = "goal"  # what the operator asked for next: migrate, cutover, reverse, complete, cancel
     RESUMED = "resumed"  # a process took the lease again, with the holder it replaced
+    LEASE_BROKEN = "lease_broken"  # an operator took the lease from its holder; nothing else changes
     PARKED = "parked"
     FENCED = "fenced"  # written BEFORE the fence takes effect: from here on the tenant may be paused
     UNFENCED = "unfenced"
@@ -138,6 +139,8 @@ RUN_TABLE: dict[tuple[RunState | None, Fact], RunState] = {
     (_R.STUCK, _F.RESUMED): _R.STUCK,
     (_R.STUCK, _F.GOAL): _R.UNWINDING,
 }
+
+RUN_TABLE |= {(state, _F.LEASE_BROKEN): state for state in RunState if state not in ENDED}
 
 STEP_FACTS = frozenset(fact for _, fact in STEP_TABLE)
 
