@@ -88,6 +88,7 @@ class StepView(Value, frozen=True, kw_only=True):
     ended_at: float | None = None
     output: dict[str, Any] = {}
     intents: list[dict[str, Any]] = []  # {"change": …, "existed": bool}, in order
+    notes: dict[str, dict[str, Any]] = {}  # the last NOTE about each thing
     error: str = ""
 
 
@@ -180,5 +181,6 @@ def _after(step: StepView, entry: Entry) -> StepView:
         ended_at=entry.at if ends else step.ended_at,
         output=data if fact in (Fact.DONE, Fact.SKIPPED) else step.output,
         intents=[*step.intents, data] if fact is Fact.INTENT else step.intents,
+        notes={**step.notes, str(data.get("about", "")): data} if fact is Fact.NOTE else step.notes,
         error=data.get("error", "") if fact in (Fact.FAILED, Fact.UNDO_FAILED) else step.error,
     )
