@@ -38,6 +38,7 @@ documented (`portability explain PORT-E105`); the exit code belongs to the famil
         ├── NoDefiniteAnswer        time-out or reset: the effect may land late
         ├── BadRequest              the service refused the request itself (ValidationException)
         ├── Unsupported             this engine lacks the operation
+        ├── Trimmed                 a stream position is lost: its units are compared anew, never skipped
         └── ReadOnlyClient          a mutating call on a read-only client (a bug of ours, stopped)
 """
 
@@ -304,6 +305,12 @@ class Unsupported(AwsError):
     """This engine lacks the operation (UnknownOperationException only)."""
 
     code = "PORT-E209"
+
+
+class Trimmed(AwsError):
+    """A stream position no longer exists (24 h passed, or the shard is gone): what it covered must be compared anew."""
+
+    code = "PORT-E211"
 
 
 class ReadOnlyClient(AwsError):

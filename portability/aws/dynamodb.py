@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from portability.aws.caller import Caller
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 Item = dict[str, Any]
 """Attribute-value JSON: `{"pk": {"S": "…"}, "n": {"N": "1"}}`; binary as bytes."""
@@ -38,6 +43,10 @@ class Dynamo:
     Every write method makes exactly one HTTP attempt, so that a missing answer is seen as `NoDefiniteAnswer`.
     """
 
+    def __init__(self, client: DynamoDBClient, call: Caller) -> None:
+        self._client = client
+        self._call = call
+
     def get(self, table: str, key: Item) -> Item | None:
         """Strongly consistent GetItem."""
         raise NotImplementedError
@@ -46,7 +55,9 @@ class Dynamo:
         """PutItem; `ConditionFailed.old[0]` is the item as it stood."""
         raise NotImplementedError
 
-    def update(self, table: str, key: Item, expression: str, names: dict[str, str], values: dict[str, Any], condition: str = "") -> Item:
+    def update(  # noqa: PLR0917 - the API's own order
+        self, table: str, key: Item, expression: str, names: dict[str, str], values: dict[str, Any], condition: str = ""
+    ) -> Item:
         """UpdateItem; returns ALL_NEW. `ConditionFailed.old[0]` is the item as it stood."""
         raise NotImplementedError
 
@@ -54,17 +65,38 @@ class Dynamo:
         """DeleteItem."""
         raise NotImplementedError
 
-    def query(self, table: str, key_condition: Condition, *, start: Item | None = None, limit: int | None = None,
-              index: str | None = None, consistent: bool = True, count_only: bool = False, keys_only: Sequence[str] = ()) -> Page:
+    def query(
+        self,
+        table: str,
+        key_condition: Condition,
+        *,
+        start: Item | None = None,
+        limit: int | None = None,
+        index: str | None = None,
+        consistent: bool = True,
+        count_only: bool = False,
+        keys_only: Sequence[str] = (),
+    ) -> Page:
         """One page. `keys_only` projects these attributes. A GSI is never read consistently."""
         raise NotImplementedError
 
-    def scan(self, table: str, *, segment: int = 0, of: int = 1, start: Item | None = None, limit: int | None = None,
-             consistent: bool = True, keys_only: Sequence[str] = ()) -> Page:
+    def scan(
+        self,
+        table: str,
+        *,
+        segment: int = 0,
+        of: int = 1,
+        start: Item | None = None,
+        limit: int | None = None,
+        consistent: bool = True,
+        keys_only: Sequence[str] = (),
+    ) -> Page:
         """One page of one segment."""
         raise NotImplementedError
 
-    def batch_get(self, table: str, keys: Sequence[Item], *, keys_only: Sequence[str] = ()) -> tuple[list[Item], list[Item]]:
+    def batch_get(
+        self, table: str, keys: Sequence[Item], *, keys_only: Sequence[str] = ()
+    ) -> tuple[list[Item], list[Item]]:
         """One strongly consistent BatchGetItem of at most 100 distinct keys: (items, unprocessed keys)."""
         raise NotImplementedError
 
