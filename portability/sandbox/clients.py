@@ -43,6 +43,18 @@ class Clients:
     s3: S3Client
 
 
+def environment(endpoint: str) -> dict[str, str]:
+    """What the environment of a command says so that every AWS client talks to the sandbox at `endpoint`."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
 def open_clients() -> Clients:
     """Clients for the endpoints of the environment (`AWS_ENDPOINT_URL` and kin); Refused unless all are loopback."""
     return Clients(
@@ -56,9 +68,11 @@ def open_clients() -> Clients:
 
 
 def client(service: str, config: Config = SEEDING) -> Any:  # noqa: ANN401 - boto3 makes the class at run time
-    """A client that can only reach this host: dummy credentials, and Refused unless its endpoint is loopback."""
+    """A client that can only reach this host: a dummy secret, and Refused unless its endpoint is loopback."""
     session = boto3.Session(
-        aws_access_key_id="testing", aws_secret_access_key="testing", region_name=os.environ.get("AWS_REGION") or REGION
+        aws_access_key_id=os.environ.get("AWS_ACCESS_KEY_ID") or "testing",  # names a database of DynamoDB Local
+        aws_secret_access_key="testing",
+        region_name=os.environ.get("AWS_REGION") or REGION,
     )
     made = session.client(service, config=config)  # type: ignore[call-overload]
     endpoint = made.meta.endpoint_url

@@ -93,8 +93,8 @@ class DataAccess:
     ) -> None:
         """Make one write; `request` is that of PutItem, UpdateItem or DeleteItem without the table.
 
-        `refused` is called for each try that the fence turned away. Raises StillFenced after `within` seconds of that,
-        ItemConditionFailed, and what botocore raises where the outcome is unknown.
+        `refused` is called for each try that the fence turned away. Raises StillFenced after `within` seconds of that
+        (0: one try), ItemConditionFailed, and what botocore raises: then the outcome may be unknown.
         """
         deadline = self._clock() + within
         while True:
@@ -109,10 +109,10 @@ class DataAccess:
                     raise ItemConditionFailed from error
                 elif answer != "busy":
                     raise
+                if self._clock() >= deadline:
+                    raise (StillFenced() if answer == "fenced" else error) from error
             else:
                 return
-            if self._clock() >= deadline:
-                raise StillFenced
             self._sleep(self._rng.uniform(0.5, 1.5) * _PAUSE)
 
     def record(self) -> Record:

@@ -66,6 +66,10 @@ class StoreKeys:
         """The key attributes of an item."""
         return {attribute.name: item[attribute.name] for attribute in self.key}
 
+    def plain(self, item: Item) -> tuple[str, ...]:
+        """The key's values as text, in the order of the key."""
+        return tuple(str(item[attribute.name][attribute.type]) for attribute in self.key)
+
 
 @dataclass(frozen=True)
 class Shape:
