@@ -86,7 +86,7 @@ def _write(options: argparse.Namespace, shape: Shape, dynamodb: DynamoDBClient) 
         if WRITE_ID not in item
     ]
     with ledgers.Ledger(options.ledger, options.writer) as ledger:
-        share = options.share or share_of(options.writer)
+        share = (options.number, options.writers) if options.writers else share_of(options.writer)
         writer = Writer(options.writer, shape, options.tenant, access, ledger, rng=rng, seeded=seeded, share=share)
         ends = time.monotonic() + (options.seconds if options.seconds is not None else float("inf"))
 
@@ -122,11 +122,6 @@ def _print(result: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def _share(text: str) -> tuple[int, int]:
-    index, _, of = text.partition("/")
-    return int(index) % int(of), int(of)
-
-
 def _parser() -> argparse.ArgumentParser:
     summary, _, _ = (__doc__ or "").partition("\n")
     parser = argparse.ArgumentParser(prog="python -m portability.sandbox.app", description=summary)
@@ -141,7 +136,8 @@ def _parser() -> argparse.ArgumentParser:
     write.add_argument("--seconds", type=float)
     write.add_argument("--until-file", type=Path, help="stop when this file exists")
     write.add_argument("--seed", type=int, default=0, help="of the random choices")
-    write.add_argument("--share", type=_share, help="I/N of the seeded keys (default: by the writer's number, of 8)")
+    write.add_argument("--writers", type=int, help="how many writers share the seeded keys (default: as if 8)")
+    write.add_argument("--number", type=int, default=0, help="which of them this is, from 0")
     write.add_argument("--cache-seconds", type=float, default=1.0, help="how old a directory record may be")
     write.set_defaults(do=_write)
     look = verbs.add_parser("probe", parents=[common], help="try one write that changes nothing")

@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from portability.sandbox.clients import client
+from portability.sandbox.seed import find_shape
 from portability.sandbox.shape import WRITE_ID
 
 if TYPE_CHECKING:
@@ -143,6 +145,8 @@ def check(ledgers: Iterable[Path], read_items: ReadItems) -> Verdict:
         for writer, lengths in pause(lines).items():
             pauses[writer] += lengths
     observed = {(store, key): value or "" for store in {s for s, _ in histories} for key, value in read_items(store)}
+    for history in histories.values():
+        history.sort(key=lambda entry: entry[0].mono)
     verdicts = [_judge(*where, history, observed.get(where)) for where, history in histories.items()]
     problems = [problem for problem in verdicts if problem is not None]
     kinds = [kind for history in histories.values() for _, kind in history]
@@ -181,6 +185,11 @@ def items_of(dynamodb: DynamoDBClient, shape: Shape, tenant: str) -> ReadItems:
             yield keys.plain(item), item.get(WRITE_ID, {}).get("S")
 
     return read_items
+
+
+def check_tenant(ledgers: Iterable[Path], *, shape: str, tenant: str) -> Verdict:
+    """`check` against the endpoints of the environment."""
+    return check(ledgers, items_of(client("dynamodb"), find_shape(shape), tenant))
 
 
 def _outcomes(lines: Sequence[Line]) -> Iterator[tuple[Line, Kind]]:
