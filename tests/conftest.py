@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
+from portability.sandbox import server
 from tests.support import engines
+from tests.support import world as world_support
 from tests.support.dynamodb_local import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 ENGINES = pytest.StashKey[engines.Engines]()
 STARTED = pytest.StashKey[list[str]]()
@@ -151,3 +153,32 @@ def seed(pytestconfig: pytest.Config) -> int:
 def rng(seed: int, request: pytest.FixtureRequest) -> random.Random:
     """Return this test's own random numbers: the same for the same seed, whatever runs beside it."""
     return random.Random(f"{seed}:{request.node.nodeid}")
+
+
+@pytest.fixture(scope="session")
+def own_moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the endpoint of a moto server of this worker's own, which worlds reset."""
+    state = tmp_path_factory.mktemp("own-moto")
+    yield server.start(state).endpoint
+    server.stop(state)
+
+
+@pytest.fixture(params=["reference", "single-table"])
+def world(
+    request: pytest.FixtureRequest, dynamodb_local: str, own_moto: str, tmp_path: Path
+) -> Iterator[world_support.World]:
+    """Return a seeded estate, once per example estate; `world_items` and `world_estate` marks change its make."""
+    items = request.node.get_closest_marker("world_items")
+    estate = request.node.get_closest_marker("world_estate")
+    made = world_support.make_world(
+        request.param,
+        tmp_path,
+        dynamodb=dynamodb_local,
+        moto=own_moto,
+        items=items.args[0] if items else 400,
+        overrides=world_support.merge(world_support.QUICK, estate.args[0] if estate else {}),
+    )
+    try:
+        yield made
+    finally:
+        made.close()

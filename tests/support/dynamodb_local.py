@@ -92,9 +92,10 @@ def start(log: Path, spawned: Callable[[int], None] = lambda _: None) -> Running
 
 
 def _start_on(port: int, home: Path, log: Path, spawned: Callable[[int], None]) -> Running | None:
+    # Without -sharedDb every access key has a database of its own: a world is isolated by its key.
     argv = [
         "java", "-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-Djava.library.path=./DynamoDBLocal_lib",
-        "-jar", "DynamoDBLocal.jar", "-port", str(port), "-inMemory", "-sharedDb", "-disableTelemetry",
+        "-jar", "DynamoDBLocal.jar", "-port", str(port), "-inMemory", "-disableTelemetry",
     ]  # fmt: skip
     with log.open("wb") as out:
         process = subprocess.Popen(

@@ -1,0 +1,84 @@
+"""The campaign: runs killed at random moments and resumed while the tenant's application writes. Nothing is lost.
+
+`make ledger RUNS=25` for the whole of it; the suite runs a sample.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from portability.sandbox import ledger as ledger_file
+from tests.support.world import World, wait_for
+
+WRITERS = 4
+LONGEST = 12.0  # seconds into a run that a kill may come
+
+
+@pytest.mark.world_items(1200)
+@pytest.mark.timeout(1800)
+def test_a_run_killed_at_random_moments_loses_nothing(world: World, rng: random.Random, runs: int) -> None:
+    ledgers: list[Path] = []
+    neighbours = world.neighbours()
+    for number in range(runs):
+        tier = world.upper if number % 2 == 0 else world.lower
+        with world.writers(WRITERS) as writing:
+            ledgers += writing
+            run = _moved_with_kills(world, tier, rng, kills=rng.choice([1, 1, 2]))
+        verdict = world.verdict(ledgers)
+        assert verdict.ok, (number, run, verdict.problems[:5])
+        assert verdict.acknowledged > 0
+        world.run("journal", "verify", run).expect(0)
+        world.run("complete", run, "--confirm", "tenant-42", "-o", "json").expect(0)
+        assert world.verdict(ledgers).ok, (number, run)
+        assert world.neighbours() == neighbours, (number, run)
+    assert world.verdict(ledgers).refused > 0
+
+
+@pytest.mark.world_items(1500)
+def test_a_kill_inside_the_copy_leaves_units_half_done_and_keys_parked_and_costs_few_pages(world: World) -> None:
+    events = world.folder / "events.jsonl"
+    with world.writers(2, rate=40) as ledgers:
+        process = world.start(
+            "--events", str(events), "migrate", "tenant-42", "--to", world.upper, "--yes", "-o", "json"
+        )
+        wait_for(lambda: events.exists() and events.read_text().count('"copied"') >= 3)
+        world.kill(process)
+        status = world.run("status", "tenant-42", "-o", "json").expect(0).json
+        half = {step["id"]: step["status"] for step in status["steps"]}
+        assert "started" in half.values()
+        assert status["serving"] == "source"
+        resumed = world.run("resume", "tenant-42", "-o", "json").expect(0).json
+    assert resumed["state"] == "soaking"
+    verdict = world.verdict(ledgers)
+    assert verdict.ok, verdict.problems[:5]
+
+
+def test_every_writer_is_acknowledged_inside_every_step(world: World) -> None:
+    with world.writers(2, rate=60) as ledgers:
+        moved = world.run("migrate", "tenant-42", "--to", world.upper, "--yes", "-o", "json").expect(0).json
+        time.sleep(0.5)
+    entries = world.journal(moved["run_id"])
+    lines = [list(ledger_file.read(path)) for path in ledgers]
+    for step in ("copy", "catch-up", "verify", "cutover"):
+        began = min(entry["at"] for entry in entries if entry["step"] == step and entry["fact"] == "started")
+        ended = max(entry["at"] for entry in entries if entry["step"] == step and entry["fact"] == "done")
+        for writer in lines:
+            assert any(line.kind == "ack" and began <= line.wall <= ended for line in writer), step
+    assert sum(line.kind == "refused" for writer in lines for line in writer) > 0
+    deletes = [line.op == "Delete" for writer in lines for line in writer if line.kind == "ack"]
+    assert sum(deletes) >= 0.2 * len(deletes)
+
+
+def _moved_with_kills(world: World, tier: str, rng: random.Random, *, kills: int) -> str:
+    argv = ["migrate", "tenant-42", "--to", tier, "--yes", "-o", "json"]
+    for _ in range(kills):
+        process = world.start(*argv)
+        time.sleep(rng.uniform(1.0, LONGEST))
+        world.kill(process)
+    done = world.run(*argv).expect(0).json
+    run: str = done["run_id"] or world.run("status", "tenant-42", "-o", "json").expect(0).json["run_id"]
+    return run
