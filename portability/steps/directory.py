@@ -7,57 +7,51 @@ flip from an abort, which leave the same epoch: without it a lost reply of one c
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
-
-import msgspec
 
 from portability import errors
 from portability.aws.dynamodb import Dynamo, Item
-from portability.model.estate import Directory, Estate
+from portability.model.estate import Estate
 from portability.model.tenant import slug
 from portability.retry import RETRYABLE, Retry
+from portability.steps.base import Observe
+from portability.steps.directory_record import (
+    FENCED,
+    FLIPPED,
+    LIFTED,
+    STAMP,
+    STAMPED,
+    DirectoryRecord,
+    Stamp,
+    json_text,
+    record_of,
+    rewrite_json,
+    stamp_of,
+    stamp_value,
+    text_of,
+    typed_like,
+)
 
-STAMP = "portability"
+__all__ = [
+    "FENCED",
+    "FLIPPED",
+    "LIFTED",
+    "STAMP",
+    "STAMPED",
+    "DirectoryRecord",
+    "DirectoryTable",
+    "Stamp",
+    "directory_of",
+    "location",
+    "record_of",
+    "stamp_of",
+    "text_of",
+]
+
 REPEATABLE = (*RETRYABLE, errors.NoDefiniteAnswer)
 """A conditional write that recognises its own outcome may be sent again after a lost reply."""
-
-STAMPED, FENCED, LIFTED, FLIPPED = "stamped", "fenced", "lifted", "flipped"
-"""What the last write of a stamp did."""
-
-
-@dataclass(frozen=True)
-class Stamp:
-    """What a run left on the record. The epoch only grows; its first value is a unix second."""
-
-    run: str
-    epoch: int
-    fenced: bool
-    act: str = STAMPED
-
-    def after(self, act: str) -> Stamp:
-        """The stamp one epoch on; fenced only where `act` fences."""
-        return Stamp(run=self.run, epoch=self.epoch + 1, fenced=act == FENCED, act=act)
-
-
-@dataclass(frozen=True)
-class DirectoryRecord:
-    """A tenant's record as read. Every logical field is None where the estate names none or the record has none."""
-
-    tenant: str
-    tier: str
-    user_pool: str | None
-    client: str | None
-    api_key: str | None = field(repr=False)
-    url: str | None
-    dedicated: str | None  # the string, `true` or `false`
-    placement: str | None
-    active: bool | None
-    stores: dict[str, str | None]  # store -> the table name the record carries
-    stamp: Stamp | None
-    raw: Item = field(repr=False)
 
 
 class DirectoryTable:
@@ -71,6 +65,10 @@ class DirectoryTable:
         self._spec = estate.directory
         self._dynamo = dynamo
         self._retry = retry or Retry()
+
+    def reading(self, dynamo: Dynamo) -> DirectoryTable:
+        """The same directory through another client."""
+        return DirectoryTable(self._estate, dynamo, self._retry)
 
     def key(self, tenant: str) -> Item:
         """The record's key."""
@@ -92,7 +90,7 @@ class DirectoryTable:
                 tenant,
                 "SET #stamp = :stamp",
                 {"#key": self._spec.key, "#stamp": STAMP},
-                {":stamp": _stamp_value(wanted)},
+                {":stamp": stamp_value(wanted)},
                 "attribute_exists(#key) AND attribute_not_exists(#stamp)",
             )
         except errors.ConditionFailed as error:
@@ -153,7 +151,7 @@ class DirectoryTable:
             ":run": {"S": run},
             ":epoch": {"N": str(epoch)},
             ":fenced": {"BOOL": fenced},
-            ":after": _stamp_value(stamp_after),
+            ":after": stamp_value(stamp_after),
         }
         conditions = ["#stamp.#run = :run", "#stamp.#epoch = :epoch", "#stamp.#fenced = :fenced"]
         sets, removes = ["#stamp = :after"], []
@@ -251,10 +249,10 @@ class DirectoryTable:
             if name in inside:
                 nested.setdefault(inside[name], {})[name] = new
             else:
-                attributes[name] = None if new is None else _typed_like(record.raw.get(name), new)
+                attributes[name] = None if new is None else typed_like(record.raw.get(name), new)
         for attribute, changes in nested.items():
             old = record.raw.get(attribute)
-            attributes[attribute] = {"S": rewrite_json(_json_text(attribute, old), changes)}
+            attributes[attribute] = {"S": rewrite_json(json_text(attribute, old), changes)}
         return {name: new for name, new in attributes.items() if new != record.raw.get(name)}
 
     def _update(self, tenant: str, expression: str, names: dict[str, str], values: Item, condition: str) -> Item:
@@ -282,6 +280,13 @@ class DirectoryTable:
         )
 
 
+def directory_of(ctx: Observe, *, quick: bool = False) -> DirectoryTable:
+    """The plan's directory. `quick` keeps pauses between attempts at 0.2 s: a tenant waits meanwhile."""
+    region = ctx.estate.directory.region or ctx.estate.home_region
+    retry = replace(ctx.retry, cap=0.2) if quick else ctx.retry
+    return DirectoryTable(ctx.estate, ctx.aws.dynamodb(region=region), retry)
+
+
 def location(estate: Estate, record: DirectoryRecord) -> tuple[str, str]:
     """The tier and the placement the record says. Raises `UnknownName` for one the estate does not declare."""
     tier = estate.tiers.get(record.tier)
@@ -297,122 +302,3 @@ def location(estate: Estate, record: DirectoryRecord) -> tuple[str, str]:
             next="portability doctor",
         )
     return record.tier, placement
-
-
-def record_of(spec: Directory, tenant: str, raw: Item) -> DirectoryRecord:
-    """A record from its raw item."""
-    texts = {name: text_of(value) for name, value in raw.items()}
-    for attribute, names in spec.json.items():
-        inner = _json_fields(_json_text(attribute, raw.get(attribute)))
-        texts |= {name: _json_value(inner[name]) if name in inner else None for name in names}
-
-    def logical(name: str | None) -> str | None:
-        return None if name is None else texts.get(name)
-
-    active = logical(spec.active)
-    return DirectoryRecord(
-        tenant=tenant,
-        tier=logical(spec.tier) or "",
-        user_pool=logical(spec.user_pool),
-        client=logical(spec.client),
-        api_key=logical(spec.api_key),
-        url=logical(spec.url),
-        dedicated=logical(spec.dedicated),
-        placement=logical(spec.placement),
-        active=None if active is None else active.lower() == "true",
-        stores={store: texts.get(name) for store, name in spec.stores.items()},
-        stamp=stamp_of(raw),
-        raw=raw,
-    )
-
-
-def stamp_of(raw: Item) -> Stamp | None:
-    """The stamp on a raw record."""
-    value = raw.get(STAMP)
-    if value is None:
-        return None
-    inner = value["M"]
-    return Stamp(
-        run=inner["run"]["S"],
-        epoch=int(inner["epoch"]["N"]),
-        fenced=inner["fenced"]["BOOL"],
-        act=inner["act"]["S"] if "act" in inner else STAMPED,
-    )
-
-
-def text_of(value: Item | None) -> str | None:
-    """A scalar attribute value as text; booleans as `true` and `false`; None for anything else."""
-    match value:
-        case {"S": str(text)} | {"N": str(text)}:
-            return text
-        case {"BOOL": bool(flag)}:
-            return "true" if flag else "false"
-        case _:
-            return None
-
-
-def rewrite_json(text: str | None, changes: Mapping[str, str | None]) -> str:
-    """A JSON object's text with these fields set (None: removed); every other field keeps its very characters.
-
-    The text's separators are kept where they are Python's or JavaScript's, so that going and coming back restores it.
-    """
-    fields = _json_fields(text)
-    spaced = bool(fields) and _joined(fields, ", ", ": ") == text
-    for name, new in changes.items():
-        if new is None:
-            fields.pop(name, None)
-        else:
-            fields[name] = json.dumps(new)
-    return _joined(fields, ", ", ": ") if spaced or text is None else _joined(fields, ",", ":")
-
-
-def _joined(fields: Mapping[str, str], comma: str, colon: str) -> str:
-    return "{" + comma.join(f"{json.dumps(name)}{colon}{value}" for name, value in fields.items()) + "}"
-
-
-def _json_text(attribute: str, value: Item | None) -> str | None:
-    if value is None:
-        return None
-    if "S" not in value:
-        raise errors.Mismatch(
-            f"the directory attribute {attribute} is declared as a JSON string and is none", next="portability doctor"
-        )
-    return str(value["S"])
-
-
-def _json_fields(text: str | None) -> dict[str, str]:
-    """A JSON object's members, each value as the text it is."""
-    if text is None:
-        return {}
-    try:
-        members = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-    except msgspec.MsgspecError:
-        raise errors.Mismatch(
-            "a directory attribute declared as JSON holds no JSON object", next="portability doctor"
-        ) from None
-    return {name: bytes(value).decode() for name, value in members.items()}
-
-
-def _json_value(text: str) -> str | None:
-    value = json.loads(text)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return None if value is None else str(value)
-
-
-def _typed_like(old: Item | None, new: str) -> Item:
-    """The new text in the type the attribute has: an estate may keep `dedicatedTenancy` as a boolean."""
-    if old is not None and "BOOL" in old and new in ("true", "false"):
-        return {"BOOL": new == "true"}
-    return {"S": new}
-
-
-def _stamp_value(stamp: Stamp) -> Item:
-    return {
-        "M": {
-            "run": {"S": stamp.run},
-            "epoch": {"N": str(stamp.epoch)},
-            "fenced": {"BOOL": stamp.fenced},
-            "act": {"S": stamp.act},
-        }
-    }

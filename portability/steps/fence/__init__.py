@@ -1,0 +1,1 @@
+"""How one tenant's writes are paused, one kind a file."""

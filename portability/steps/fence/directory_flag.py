@@ -1,0 +1,56 @@
+"""The `directory_flag` fence: the application reads the stamp's `fenced` from a record it may cache."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from portability.model.estate import Estate, seconds
+from portability.steps.base import Context
+from portability.steps.directory import Stamp, directory_of
+from portability.steps.fence import hook_probe
+from portability.steps.fence.base import Answer, combined, lower_stamp, raise_stamp
+
+
+@dataclass(frozen=True)
+class DirectoryFlag:
+    """Takes effect after the application's cache time and its longest request; both are waited out.
+
+    Without a declared `max_in_flight` it closes no write in flight, and preflight refuses it.
+    """
+
+    effective_within: float
+    lifts_within: float
+    closes_in_flight: bool
+    run_probe: hook_probe.Run = hook_probe.run_argv
+    kind: ClassVar[str] = "directory_flag"
+
+    @classmethod
+    def of(cls, estate: Estate, run_probe: hook_probe.Run = hook_probe.run_argv) -> DirectoryFlag:
+        """As the estate declares it."""
+        fence, cache = estate.fence, seconds(estate.directory.cache)
+        declared = fence.effective_within
+        return cls(
+            effective_within=seconds(declared) if declared else cache + seconds(fence.max_in_flight or "0s"),
+            lifts_within=seconds(fence.lifts_within) if fence.lifts_within else cache,
+            closes_in_flight=fence.max_in_flight is not None,
+            run_probe=run_probe,
+        )
+
+    def raise_(self, ctx: Context, before: Stamp) -> Stamp:
+        """See `Fence`."""
+        return raise_stamp(ctx, before)
+
+    def lower(self, ctx: Context, fenced_epoch: int) -> Stamp:
+        """See `Fence`."""
+        return lower_stamp(ctx, fenced_epoch)
+
+    def probe(self, ctx: Context, before: Stamp) -> Answer:
+        """See `Fence`: what the application would read, over a fresh connection, and the declared hook's answer."""
+        spec = ctx.estate.directory
+        fresh = ctx.aws.dynamodb(region=spec.region or ctx.estate.home_region, fresh=True)
+        record = directory_of(ctx).reading(fresh).read(ctx.plan.tenant)
+        there = None if record is None else record.stamp
+        closed = there is not None and there.fenced and there.epoch > before.epoch
+        seen = Answer.REFUSED if closed else Answer.ACCEPTED
+        return combined([seen, *hook_probe.ask(ctx, self.run_probe)])
