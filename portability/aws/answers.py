@@ -126,7 +126,7 @@ def translate(  # noqa: PLR0911 - one answer a kind of failure
 
 
 def time_was_lost(failure: Exception) -> bool:
-    """Whether the service refused the signature's time: nothing was done; the clock is off, or this process stood still."""
+    """Whether the service refused the signature's time: nothing was done; a clock is off, or this process slept."""
     if not isinstance(failure, exceptions.ClientError):
         return False
     code, message = _code(failure), str(failure.response.get("Error", {}).get("Message", "")).lower()
