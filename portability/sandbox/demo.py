@@ -112,9 +112,7 @@ def play(say: Say, *, config: Path, break_: str = "copy") -> None:
         )
         say("  portability init              the journal and policies for your own account")
         say("  portability plan TENANT --to TIER")
-        say(
-            "The engine was moto, which serialises requests: this is the story; `make test` on DynamoDB Local is the proof."
-        )
+        say("The engine was moto, which serialises requests: the story. `make test` on DynamoDB Local is the proof.")
 
 
 def _move(stage: Stage) -> None:

@@ -6,13 +6,13 @@ import os
 
 import pytest
 
-from tests.support.world import World
+from tests.support.world import World, wait_for
 
 ROUNDS = 20
 PARKED, HELD = 7, 5
 
 
-@pytest.mark.parametrize("world", ["reference"], indirect=True)
+@pytest.mark.parametrize("world", ("reference",), indirect=True)
 @pytest.mark.timeout(600)
 def test_of_two_operators_released_by_a_barrier_one_wins_and_the_other_writes_nothing(world: World) -> None:
     for round_ in range(ROUNDS):
@@ -20,6 +20,7 @@ def test_of_two_operators_released_by_a_barrier_one_wins_and_the_other_writes_no
         os.mkfifo(gate)
         argv = ("migrate", "tenant-42", "--to", world.upper, "--yes", "--until", "channel")
         racers = [world.race(gate, *argv) for _ in range(2)]
+        wait_for(lambda at=gate: len(list(at.parent.glob(f"{at.name}.*"))) == len(racers))
         with gate.open("wb") as barrier:  # opens when a racer reads
             barrier.write(b"go")
             barrier.flush()

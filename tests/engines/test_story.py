@@ -56,7 +56,7 @@ def test_a_reverse_loses_nothing_and_a_cancel_leaves_the_estate_as_it_was(world:
     assert world.neighbours() == neighbours
 
 
-@pytest.mark.parametrize("world", ["reference"], indirect=True)
+@pytest.mark.parametrize("world", ("reference",), indirect=True)
 def test_a_tier_change_within_the_pool_writes_no_data_and_no_identity(world: World) -> None:
     before = world.tenant_items("tenant-7")
 
@@ -67,7 +67,7 @@ def test_a_tier_change_within_the_pool_writes_no_data_and_no_identity(world: Wor
     assert world.tenant_items("tenant-7") == before
 
 
-@pytest.mark.parametrize("world", ["reference"], indirect=True)
+@pytest.mark.parametrize("world", ("reference",), indirect=True)
 def test_a_tenant_moves_between_two_pools_of_one_tier(world: World) -> None:
     before = world.tenant_items()
     with world.writers(1) as ledgers:

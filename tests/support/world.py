@@ -154,7 +154,8 @@ class World:
         """Start `portability ARGV` up to its first act, and hold it there until a byte comes out of the pipe `gate`."""
         ready = (
             "import os, sys; import portability.cli.main, portability.cli.operations as operations;"
-            "gate = os.open(sys.argv.pop(1), os.O_RDONLY); os.read(gate, 1);"
+            "gate = sys.argv.pop(1); open(f'{gate}.{os.getpid()}', 'w').close();"
+            "os.read(os.open(gate, os.O_RDONLY), 1);"
             "portability.cli.main.main()"
         )
         process = subprocess.Popen(
@@ -231,8 +232,7 @@ def make_world(
     shape: str, folder: Path, *, dynamodb: str, moto: str, items: int, overrides: Mapping[str, Any]
 ) -> World:
     """Seed a world; `overrides` are merged into the estate file (durations that a test cannot wait for)."""
-    with urllib.request.urlopen(urllib.request.Request(f"{moto}/moto-api/reset", method="POST")  # noqa: S310 - loopback):
-        pass
+    urllib.request.urlopen(urllib.request.Request(f"{moto}/moto-api/reset", method="POST")).close()  # noqa: S310 - loopback
     env = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PORTABILITY_"))}
     env |= {
         "AWS_ACCESS_KEY_ID": f"world{uuid.uuid4().hex[:12]}",
