@@ -36,7 +36,7 @@ class NoOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The `With` of a step that has no options."""
 
 
-def names() -> list[str]:
+def known() -> list[str]:
     """Every `uses` that a recipe may name, ours first."""
     return [*STEPS, *sorted(name for name in _foreign() if name not in STEPS)]
 
@@ -49,7 +49,7 @@ def step_class(uses: str) -> type[Any]:
     foreign = _foreign()
     if uses in foreign:
         return cast("type[Any]", foreign[uses].load())
-    close = difflib.get_close_matches(uses, names(), n=1)
+    close = difflib.get_close_matches(uses, known(), n=1)
     hint = f"; did you mean {close[0]}?" if close else ""
     msg = f"no kind of step is called {uses!a}{hint}"
     raise errors.UnknownName(msg, next="portability validate")
