@@ -226,8 +226,15 @@ class Interrupted(PortabilityError):
 
     code = "PORT-E130"
 
-    def __init__(self, what: str, *, signum: int, next: str) -> None:  # noqa: A002
-        super().__init__(what, next=next, changed="The run is parked and its lease released.")
+    def __init__(
+        self,
+        what: str,
+        *,
+        signum: int,
+        next: str,  # noqa: A002
+        changed: str = "The run is parked and its lease released.",
+    ) -> None:
+        super().__init__(what, next=next, changed=changed)
         self.exit_code = 128 + signum
 
 
