@@ -1,0 +1,123 @@
+"""Writes without a definite answer may land late: their keys are kept, durably, and synced again after the horizon."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from portability.stores.base import Horizon, Key, Ledger
+from portability.stores.dynamodb.layout import KeyId, Layout
+
+GROUP = "doubt"
+
+
+@dataclass(frozen=True)
+class Due:
+    """A batch of doubtful keys. `at` is monotonic seconds; `id` is the journal's, "" while nothing durable holds it."""
+
+    id: str
+    at: float
+    keys: list[Key]
+
+
+class Doubt:
+    """The doubtful keys of one direction. Thread-safe.
+
+    Without a ledger (`attach` was not called) nothing is durable, and `durable` says so: the writer must then not go on
+    before it has a definite answer.
+    """
+
+    def __init__(self, layout: Layout, monotonic: Callable[[], float], horizon: float) -> None:
+        self._layout = layout
+        self._monotonic = monotonic
+        self._horizon = horizon
+        self._batches: list[Due] = []
+        self._lock = threading.Lock()
+        self._ledger: Ledger | None = None
+        self._channel = ""
+        self._taken_over: Horizon | None = None
+        self._inherited: set[KeyId] = set()
+
+    @property
+    def durable(self) -> bool:
+        """Whether what is added is kept in the journal."""
+        return self._ledger is not None
+
+    def attach(self, ledger: Ledger, channel: str, taken_over: Horizon | None) -> None:
+        """Keep doubts in the journal from now on, and take up those that an earlier process left there.
+
+        Theirs begin anew: no clock tells how old they are, and waiting a horizon too long costs only time.
+        """
+        with self._lock:
+            self._ledger, self._channel, self._taken_over = ledger, channel, taken_over
+            fresh, self._batches = self._batches, []
+        for batch in fresh:
+            self._add(batch.keys, batch.at)
+        self.reload()
+
+    def reload(self) -> None:
+        """Take up the batches that the journal holds and this object does not know."""
+        if self._ledger is None:
+            return
+        stored = self._ledger.parked(self._channel)
+        at = self._monotonic() + self._horizon
+        if self._taken_over is not None:
+            at = max(at, self._taken_over.since + self._taken_over.seconds)
+        with self._lock:
+            known = {batch.id for batch in self._batches}
+            self._batches += [
+                Due(id_, at, keys) for id_, (group, keys) in stored.items() if group == GROUP and id_ not in known
+            ]
+
+    def add(self, keys: Sequence[Key]) -> None:
+        """These keys' last write has no definite answer."""
+        at = self._monotonic() + self._horizon
+        if self._taken_over is not None:
+            at = max(at, self._taken_over.since + self._taken_over.seconds)
+        self._add(list(keys), at)
+
+    def inherit(self, keys: Sequence[Key]) -> None:
+        """These keys are about to be synced while a write of a replaced process may still land on them."""
+        taken = self._taken_over
+        if taken is None or self._monotonic() >= taken.since + taken.seconds:
+            return
+        new = []
+        with self._lock:
+            for key in keys:
+                key_id = self._layout.key_id(key)
+                if key_id not in self._inherited:
+                    self._inherited.add(key_id)
+                    new.append(key)
+        if new:
+            self._add(new, taken.since + taken.seconds)
+
+    def _add(self, keys: list[Key], at: float) -> None:
+        id_ = self._ledger.park(self._channel, GROUP, keys) if self._ledger is not None else ""
+        with self._lock:
+            self._batches.append(Due(id_, at, keys))
+
+    def due(self) -> list[Due]:
+        """The batches whose horizon has passed."""
+        now = self._monotonic()
+        with self._lock:
+            return [batch for batch in self._batches if batch.at <= now]
+
+    def settled(self, batch: Due) -> None:
+        """The batch's keys were synced after its horizon."""
+        if batch.id and self._ledger is not None:
+            self._ledger.unpark(self._channel, [batch.id])
+        with self._lock:
+            self._batches.remove(batch)
+
+    @property
+    def count(self) -> int:
+        """How many keys are in doubt."""
+        with self._lock:
+            return sum(len(batch.keys) for batch in self._batches)
+
+    @property
+    def youngest(self) -> float | None:
+        """When the last doubt ends, monotonic seconds; None where there is none."""
+        with self._lock:
+            return max((batch.at for batch in self._batches), default=None)

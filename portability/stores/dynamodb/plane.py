@@ -1,0 +1,199 @@
+"""One table's items, read and written: the only call sites of the hot operations."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor, wait
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from portability import errors
+from portability.aws.dynamodb import Condition, Dynamo, Item, Page
+from portability.retry import Retry
+from portability.stores.base import Key
+from portability.stores.dynamodb.layout import Index, KeyId, Layout
+
+T = TypeVar("T")
+
+GET_AT_ONCE = 100  # keys; AWS: BatchGetItem
+WRITE_AT_ONCE = 25  # requests; AWS: BatchWriteItem. 25 items of at most 400 KB stay below its 16 MB
+REFUSED = (errors.Throttled, errors.TransactionConflict, errors.EndpointDown)
+"""Answers to a write after which nothing was done, and nothing will be."""
+INDEFINITE = (errors.NoDefiniteAnswer, errors.Unavailable)
+"""Answers to a write that may still land."""
+
+
+@dataclass
+class Written:
+    """What became of a set of writes: each key is in exactly one of the four."""
+
+    put: int = 0
+    deleted: int = 0
+    unwritable: list[tuple[Key, str]] = field(default_factory=list)  # refused by the service for what it is
+    indefinite: list[Key] = field(default_factory=list)  # may land at any time within the horizon
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def count(self, put: int, deleted: int) -> None:
+        """Add acknowledged writes, from any thread."""
+        with self._lock:
+            self.put += put
+            self.deleted += deleted
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One table's items. Reads are strongly consistent unless asked otherwise. Thread-safe."""
+
+    table: str
+    layout: Layout
+    dynamo: Dynamo
+    retry: Retry
+
+    def partition(
+        self,
+        partition: str,
+        start: Key | None = None,
+        *,
+        names: Sequence[str] = (),
+        limit: int | None = None,
+        consistent: bool = True,
+    ) -> Page:
+        """One page of one partition."""
+        condition = Condition("#p = :p", {"#p": self.layout.partition_key}, {":p": {"S": partition}})
+        return self.dynamo.query(
+            self.table, condition, start=start, keys_only=names, limit=limit, consistent=consistent
+        )
+
+    def segment(
+        self,
+        segment: int,
+        of: int,
+        start: Key | None = None,
+        *,
+        names: Sequence[str] = (),
+        limit: int | None = None,
+        consistent: bool = True,
+    ) -> Page:
+        """One page of one segment, every tenant's items in it."""
+        return self.dynamo.scan(
+            self.table, segment=segment, of=of, start=start, keys_only=names, limit=limit, consistent=consistent
+        )
+
+    def listed(self, index: Index, start: Key | None = None, *, limit: int | None = None) -> Page:
+        """One page of the tenant's keys as an index lists them: eventually consistent."""
+        condition = Condition("#p = :p", {"#p": index.attribute}, {":p": {"S": self.layout.tenant}})
+        return self.dynamo.query(
+            self.table,
+            condition,
+            start=start,
+            index=index.name,
+            consistent=False,
+            keys_only=self.layout.key_names,
+            limit=limit,
+        )
+
+    def present(self, keys: Sequence[Key], *, names: Sequence[str] = ()) -> dict[KeyId, Item]:
+        """The items of these keys that exist, by key. A key that is missing here was answered and is absent."""
+        waiting = {self.layout.key_id(key): self.layout.key(key) for key in keys}
+        found: dict[KeyId, Item] = {}
+        failures = 0
+        while waiting:
+            asked = dict(list(waiting.items())[:GET_AT_ONCE])
+            items, left = self.dynamo.batch_get(self.table, list(asked.values()), keys_only=names)
+            found |= {self.layout.key_id(item): item for item in items}
+            unanswered = {self.layout.key_id(key) for key in left}
+            for key in asked.keys() - unanswered:
+                del waiting[key]
+            failures = 0 if len(unanswered) < len(asked) else failures + 1
+            if unanswered:
+                self._pause(failures, "dynamodb.BatchGetItem")
+        return found
+
+    def write(
+        self,
+        puts: Sequence[Item] = (),
+        deletes: Sequence[Key] = (),
+        *,
+        canaries: bool = False,
+        pool: Executor | None = None,
+        into: Written | None = None,
+    ) -> Written:
+        """Put items and delete keys, in batches (side by side in `pool`); no key may occur twice.
+
+        Only unprocessed requests are sent again. `into` holds what became of the writes even when this raises: it
+        raises `ValueError` before anything is sent if a key is not this tenant's, and what the service raises for
+        reasons that are not one item's (throttling to the end, a lost lease, no permission).
+        """
+        self.layout.guard([*puts, *deletes], canaries=canaries)
+        written = Written() if into is None else into
+        requests = [*((item, True) for item in puts), *((key, False) for key in deletes)]
+        batches = [
+            ([item for item, put in batch if put], [key for key, put in batch if not put])
+            for batch in chunks(requests, WRITE_AT_ONCE)
+        ]
+        if pool is None or len(batches) == 1:
+            for some_puts, some_deletes in batches:
+                self._write_batch(some_puts, some_deletes, written)
+            return written
+        running = [pool.submit(self._write_batch, *batch, written) for batch in batches]
+        wait(running)  # all of them, also when one failed: nothing may be in flight once the keys are let go
+        for each in running:
+            each.result()
+        return written
+
+    def _write_batch(self, puts: Sequence[Item], deletes: Sequence[Key], written: Written) -> None:
+        failures = 0
+        while puts or deletes:
+            try:
+                left_puts, left_deletes = self.dynamo.batch_write(self.table, puts, deletes)
+            except REFUSED:
+                failures += 1
+                if failures >= self.retry.attempts:
+                    raise
+                self.retry.sleep(self.retry.pause(failures))
+                continue
+            except INDEFINITE:
+                written.indefinite += [self.layout.key(each) for each in [*puts, *deletes]]
+                return
+            except errors.BadRequest as refusal:
+                self._write_singly(puts, deletes, written, refusal)
+                return
+            written.count(len(puts) - len(left_puts), len(deletes) - len(left_deletes))
+            moved = len(left_puts) + len(left_deletes) < len(puts) + len(deletes)
+            failures = 0 if moved else failures + 1
+            puts, deletes = left_puts, left_deletes
+            if puts or deletes:
+                self._pause(failures, "dynamodb.BatchWriteItem")
+
+    def _write_singly(
+        self, puts: Sequence[Item], deletes: Sequence[Key], written: Written, refusal: errors.BadRequest
+    ) -> None:
+        # One bad item refuses its whole batch, and nothing of it was written: the others are good alone.
+        if len(puts) + len(deletes) == 1:
+            written.unwritable.append((self.layout.key((*puts, *deletes)[0]), refusal.aws_code or "refused"))
+            return
+        for item in puts:
+            self._write_batch([item], [], written)
+        for key in deletes:
+            self._write_batch([], [key], written)
+
+    def _pause(self, failures: int, operation: str) -> None:
+        if failures >= self.retry.attempts:
+            raise errors.Throttled(
+                f"{self.table} took nothing in {failures} attempts",
+                operation=operation,
+                aws_code="Unprocessed",
+                next="portability resume",
+            )
+        self.retry.sleep(self.retry.pause(max(1, failures)))
+
+
+def chunks(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Slices of at most `size`."""
+    return (values[at : at + size] for at in range(0, len(values), size))
+
+
+def distinct(layout: Layout, keys: Sequence[Mapping[str, Any]]) -> list[Key]:
+    """The keys without repeats, in order."""
+    return list({layout.key_id(key): layout.key(key) for key in keys}.values())
