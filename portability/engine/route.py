@@ -67,7 +67,7 @@ class Route:
         began = [
             stop for stop in known if view.step(stop.id).status not in (Status.PENDING, Status.SKIPPED, Status.UNDONE)
         ]
-        return sorted(began, key=lambda stop: view.step(stop.id).started_at or 0.0, reverse=True)
+        return began[::-1]
 
     def lasting(self, view: RunView) -> list[Stop]:
         """Steps that are done and may have a resident, oldest first; a step that a done one closes is left out."""

@@ -20,7 +20,7 @@ def test_of_two_operators_released_by_a_barrier_one_wins_and_the_other_writes_no
         os.mkfifo(gate)
         argv = ("migrate", "tenant-42", "--to", world.upper, "--yes", "--until", "channel")
         racers = [world.race(gate, *argv) for _ in range(2)]
-        wait_for(lambda at=gate: len(list(at.parent.glob(f"{at.name}.*"))) == len(racers))
+        wait_for(lambda at=gate: len(list(at.parent.glob(f"{at.name}.*"))) == 2)
         with gate.open("wb") as barrier:  # opens when a racer reads
             barrier.write(b"go")
             barrier.flush()
