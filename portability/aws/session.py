@@ -43,6 +43,7 @@ from portability.aws.s3 import S3
 from portability.aws.ssm import Ssm
 from portability.aws.streams import Streams
 from portability.aws.sts import Sts
+from portability.aws.tally import Tally
 from portability.retry import Retry
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class Aws:
         self._lock = threading.RLock()
         self._sessions: dict[str | None, botocore.session.Session] = {}
         self._clients: dict[tuple[str, str, str | None], Any] = {}
+        self.sent = Tally()  # what these clients sent, whatever thread it was in
 
     @property
     def region(self) -> str:
@@ -157,6 +159,7 @@ class Aws:
             failure = error
         else:
             guard.install(client, read_only=self._read_only, look=self._look)
+            self.sent.watch(client)
             return client
         raise answers.translate(failure, operation=f"{service}.client", mutating=False, where=region)
 
