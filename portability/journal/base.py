@@ -95,6 +95,12 @@ class Held(Protocol):
         Called between signing and sending of every mutating request (DESIGN.md §5.6).
         """
 
+    def reread(self) -> None:
+        """Ask the journal whose lease it is, by renewing it; raises `LeaseLost` if it is another's.
+
+        For when the service refused a signature's time: this process may have stood still (DESIGN.md §5.6).
+        """
+
     def view(self) -> RunView:
         """The folded view, kept current by `append`."""
 
