@@ -16,7 +16,7 @@ from portability.model.plan import Location
 from portability.model.run import RunView
 from portability.model.tenant import slug
 from portability.steps.base import Observe, Output
-from portability.steps.directory import DirectoryRecord, DirectoryTable
+from portability.steps.directory import DirectoryRecord, directory_of
 
 LEGACY = "custom:legacySub"
 """The user's first `sub`, kept in pools that this tool makes: set at creation, unchangeable after."""
@@ -89,12 +89,6 @@ def silo_name(ctx: Observe) -> str:
 def cognito_at(ctx: Observe, location: Location) -> Cognito:
     """The Cognito client of a side."""
     return ctx.aws.cognito(region=location.region, role=location.role)
-
-
-def directory(ctx: Observe) -> DirectoryTable:
-    """The tenant directory."""
-    region = ctx.estate.directory.region or ctx.estate.home_region
-    return DirectoryTable(ctx.estate, ctx.aws.dynamodb(region=region), ctx.retry)
 
 
 def shared_ids(ctx: Observe) -> tuple[str | None, str | None]:
@@ -202,7 +196,7 @@ class Groups:
         if name not in self._known:
             tenant = self._tenant_of(name)
             self._known[name] = (
-                tenant not in (None, self.ctx.plan.tenant) and directory(self.ctx).read(str(tenant)) is not None
+                tenant not in (None, self.ctx.plan.tenant) and directory_of(self.ctx).read(str(tenant)) is not None
             )
         return self._known[name]
 
