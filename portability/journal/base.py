@@ -62,6 +62,15 @@ class Journal(Protocol):
         remote holder dead). Raises `LeaseHeld` naming the holder and the age of its beat.
         """
 
+    def ask(self, run: str, what: str, *, by: str) -> Lease:
+        """Leave a request (`pause`) for the run's present holder; the lease it was left for.
+
+        Needs no lease. Raises `Refused` where nobody holds the run. The holder's process reads it by `asked`.
+        """
+
+    def asked(self, run: str, fence: int) -> str | None:
+        """What somebody asked of the holder of lease number `fence`, or None."""
+
     def break_lease(self, run: str, *, fence: int, reason: str, by: str) -> None:
         """Raise the lease fence and release it; journaled. Raises `LeaseHeld` if `fence` is not the observed one."""
 

@@ -16,7 +16,7 @@ from portability.model.run import ENTRY_SCHEMA, SUPPORTED_SCHEMAS, Cursor, Heade
 MOST_BYTES = 350_000
 """Of one row. AWS: an item is at most 400 KB, names included."""
 
-HEADER, LEASE, ENTRY, CURSOR, POSITION, KEYS = "HEADER", "LEASE", "E#", "C#", "P#", "K#"
+HEADER, LEASE, ENTRY, CURSOR, POSITION, KEYS, ASK = "HEADER", "LEASE", "E#", "C#", "P#", "K#", "A#"
 RUNS = "RUNS"
 
 
@@ -30,9 +30,14 @@ def active_key(tenant: str) -> Key:
     return Key(f"TENANT#{tenant}", "ACTIVE")
 
 
-def plan_key(digest: str) -> Key:
-    """The mark of a spent plan."""
-    return Key(f"PLAN#{digest}", "SPENT")
+def plan_key(digest: str, made: str = "") -> Key:
+    """The mark of a spent plan: of this compilation, since the same move may be planned again after it was undone."""
+    return Key(f"PLAN#{digest}", f"SPENT#{part(made)}" if made else "SPENT")
+
+
+def ask_key(run: str, fence: int) -> Key:
+    """What somebody asks of the holder of that lease number: who takes the lease next is not asked any more."""
+    return run_key(run, f"{ASK}{fence:012d}")
 
 
 def index_key(run: str) -> Key:

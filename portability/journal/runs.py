@@ -114,7 +114,7 @@ class TableJournal:
         members: list[Member] = [
             Put(rows.run_key(run, rows.LEASE), self._new_lease(first, holder), ABSENT),
             Put(rows.active_key(header.tenant), {"run": run, "to": to, WRITE: write_id}, ABSENT),
-            Put(rows.plan_key(header.plan.digest), {"run": run}, ABSENT),
+            Put(rows.plan_key(header.plan.digest, header.plan.made), {"run": run}, ABSENT),
             Put(rows.run_key(run, rows.HEADER), head, ABSENT),
             Put(rows.entry_key(run, 1), chain.entry_row(first), ABSENT),
             Put(rows.index_key(run), {"tenant": header.tenant}, ABSENT),
@@ -152,6 +152,22 @@ class TableJournal:
             if left <= 0 or self._clock.monotonic() - now < pause * 0.99:
                 # Patience has ended, or the sleep has: the operator asked this command to stop.
                 raise lease.held_elsewhere(self.header(run), found, self._clock.now())
+
+    def ask(self, run: str, what: str, *, by: str) -> Lease:
+        """Leave a request for the run's present holder; see `base.Journal`."""
+        found = self.lease(run)
+        if found.holder is None:
+            msg = f"nobody holds run {run} at this moment: there is nobody to ask"
+            raise errors.Refused(msg, next=f"portability status {run}")
+        write_id = self._new_id()
+        row = {"what": what, "by": by, WRITE: write_id}
+        Sending(self.table, [Put(rows.ask_key(run, found.fence), row)], write_id).go(self._retry)
+        return found
+
+    def asked(self, run: str, fence: int) -> str | None:
+        """What somebody asked of the holder of lease number `fence`, or None."""
+        row = self.table.get(rows.ask_key(run, fence))
+        return None if row is None else str(row["what"])
 
     def break_lease(self, run: str, *, fence: int, reason: str, by: str) -> None:
         """Raise the lease fence and release it; journaled. Raises `LeaseHeld` if `fence` is not the observed one."""

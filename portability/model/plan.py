@@ -63,6 +63,7 @@ class Plan(Value, frozen=True, kw_only=True):
     account: str
     facts: dict[str, Any]
     digest: str
+    made: str = ""  # random, per compilation: what is spent is this plan, not every plan that will ever equal it
     changes: list[Change] = []
 
     @property

@@ -16,8 +16,8 @@ import msgspec
 
 from portability.model.plan import Plan
 
-OUTSIDE = frozenset({"digest", "changes"})
-"""Fields of a plan that the digest leaves out: itself, and the preview with its estimates."""
+OUTSIDE = frozenset({"digest", "made", "changes"})
+"""Fields of a plan that the digest leaves out: itself, which compilation it was, and the preview with its estimates."""
 
 _ABSENT = object()
 _LONGEST = 80  # characters of a value in a difference
