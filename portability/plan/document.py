@@ -20,6 +20,9 @@ MAX_DEPTH = 32
 MAX_ALIASES = 100
 MAX_NODES = 20_000  # after aliases are expanded
 
+UNREADABLE = object()
+"""Stands where a value has a problem of its own, so that it is reported once."""
+
 Path = tuple[str | int, ...]
 """Where a value stands: keys and list indexes from the top."""
 
@@ -115,7 +118,7 @@ def _compose(text: str) -> yaml.Node:
         raise Malformed(line, f"not YAML: {_plain(error.problem or error.context or 'unreadable')}") from None
     except yaml.reader.ReaderError as error:
         line = text[: error.position].count("\n") + 1
-        raise Malformed(line, f"not YAML: the character U+{ord(str(error.character)):04X} is not allowed") from None
+        raise Malformed(line, f"not YAML: the character U+{int(error.character):04X} is not allowed") from None
     except (ValueError, OverflowError):  # PyYAML does not check the range of \U escapes and of %YAML versions
         line = 1 if loader is None else loader.line + 1
         raise Malformed(line, "not YAML: a number in an escape or directive is out of range") from None
@@ -186,10 +189,10 @@ class _Reader:
             number = _number(text)
             if number is None:
                 self.problems.append((line, path, "a number that is too large; text goes in quotes"))
-            return number or 0
+            return UNREADABLE if number is None else number
         if _CONTROL.search(text):
             self.problems.append((line, path, "control characters are not allowed"))
-            return ""
+            return UNREADABLE
         return text
 
 

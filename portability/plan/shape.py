@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
-from portability.plan.document import Path, shown
+from portability.plan.document import UNREADABLE, Path, shown
 
 Report = Callable[[Path, str], None]
 """Told of each problem: the path it stands at, and what it is."""
@@ -34,7 +34,7 @@ def check(data: object, kind: Any, path: Path, report: Report) -> None:  # noqa:
     """Report every way in which `data` is not a `kind`."""
     description, kind = _described(kind)
     origin, arguments = get_origin(kind), get_args(kind)
-    if kind is Any:
+    if kind is Any or data is UNREADABLE:
         return
     if origin in (Union, types.UnionType):
         rest = [argument for argument in arguments if argument is not type(None)]
