@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from portability import errors
-from portability.aws.dynamodb import Dynamo, Item
+from portability.aws.dynamodb import Condition, Dynamo, Item
 from portability.model.estate import Estate
 from portability.model.tenant import slug
 from portability.retry import RETRYABLE, Retry
@@ -239,6 +239,19 @@ class DirectoryTable:
             return {"Delete": member}
         member["ExpressionAttributeValues"][":after"] = {"S": after}
         return {"Update": {**member, "UpdateExpression": "SET #stack = :after"}}
+
+    def remove_stack_row(self, tenant: str, stack: str) -> bool:
+        """Ensure that the tenant's stack-mapping row no longer names `stack`; whether a row was removed now."""
+        spec = self._estate.stack_mapping
+        if spec is None:
+            return False
+        condition = Condition("#stack = :stack", {"#stack": spec.stack}, {":stack": {"S": stack}})
+        key = {spec.key: {"S": tenant}}
+        try:
+            self._retry.call(lambda: self._dynamo.delete(spec.table, key, condition), on=REPEATABLE)
+        except errors.ConditionFailed:
+            return False
+        return True
 
     def _rewritten(self, record: DirectoryRecord, fields: Mapping[str, str | None]) -> dict[str, Item | None]:
         """The attributes that change, with their new attribute values."""

@@ -49,6 +49,11 @@ class DirectoryRecord:
     stores: dict[str, str | None]  # store -> the table name the record carries
     stamp: Stamp | None
     raw: Item = field(repr=False)
+    texts: Mapping[str, str | None] = field(repr=False, default_factory=dict)
+
+    def text(self, name: str) -> str | None:
+        """The value under a name the record itself uses, also one inside a JSON attribute; None where it has none."""
+        return self.texts.get(name)
 
 
 def record_of(spec: Directory, tenant: str, raw: Item) -> DirectoryRecord:
@@ -75,6 +80,7 @@ def record_of(spec: Directory, tenant: str, raw: Item) -> DirectoryRecord:
         stores={store: texts.get(name) for store, name in spec.stores.items()},
         stamp=stamp_of(raw),
         raw=raw,
+        texts=texts,
     )
 
 

@@ -1,0 +1,79 @@
+"""Inside the fence: read every stream past it, and prove that nothing is left to sync and nothing differs."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from portability import errors
+from portability.model.estate import seconds
+from portability.model.status import ParkReason
+from portability.steps.base import Context
+from portability.steps.channels import Channels, stream_arns
+from portability.steps.cutover.pause import Pause
+from portability.steps.verify_data import refuse_differences
+from portability.stores.dynamodb.parking import CANARY
+
+
+def drain(ctx: Context, channels: Channels, *, after: float, pause: Pause) -> list[str]:
+    """Drain every store's channel past `after` (epoch seconds), side by side; stores in which a shard showed nothing.
+
+    Raises `Parked(gate)` where keys are still pending, parked or in doubt when its time is over.
+    """
+    patience = max(0.0, min(pause.left, seconds(ctx.estate.fence.drain)))
+    with ThreadPoolExecutor(max_workers=max(1, len(channels.by_store)), thread_name_prefix="drain") as pool:
+        running = {
+            store: pool.submit(
+                channel.drain, after=after, canary=channels.moves[store].canary(ctx.run), patience=patience
+            )
+            for store, channel in channels.by_store.items()
+        }
+    return [store for store, future in running.items() if future.result()]
+
+
+def refuse_unsettled(ctx: Context, channels: Channels) -> None:
+    """Raise `Parked(gate)` unless every set is empty: the pollers' own, and the journal's by consistent read."""
+    lag = channels.lag()
+    left = {
+        store
+        for store, channel in channels.by_store.items()
+        if any(group != CANARY for group, _ in ctx.ledger.parked(channel.name).values())
+    }
+    if lag.backlog or lag.parked or lag.doubtful or left:
+        raise errors.Parked(
+            f"inside the fence {lag.backlog} keys wait, {lag.parked} are parked, {lag.doubtful} in doubt"
+            + (f"; kept in the journal: {', '.join(sorted(left))}" if left else ""),
+            reason=ParkReason.GATE,
+            next=f"portability resume {ctx.run}",
+        )
+
+
+def compare_changed(ctx: Context, channels: Channels, silent: list[str], *, pause: Pause) -> int:
+    """Compare, by value, every key changed since the full verification, and every unit of a `silent` store; how many.
+
+    Raises `Mismatch` where a side differs, `Parked(gate)` where the record of changes was lost or a stream is another.
+    """
+    if stream_arns(ctx, channels.flow) != dict(channels.arns):
+        raise _again(ctx, "a change stream was replaced while the cutover ran")
+    changed = channels.changed()
+    if changed is None:
+        raise _again(ctx, "the record of changed keys was lost while the cutover ran")
+    compared, found = 0, {}
+    for store, keys in changed.items():
+        pause.spent()
+        move = channels.moves[store]
+        if store in silent:
+            units = [move.compare(channels.flow, unit, repair=False) for unit in move.units(channels.flow)]
+            # The origin is fenced: here even an unequal sum alone is a difference.
+            if not all(unit.equal for unit in units) and not any(unit.differences for unit in units):
+                raise _again(ctx, f"{store} was not still while it was compared inside the fence")
+            found[store] = [difference for unit in units for difference in unit.differences]
+            compared += sum(unit.source_items for unit in units)
+        elif keys:
+            found[store] = move.compare_keys(channels.flow, keys).differences
+            compared += len(keys)
+    refuse_differences(ctx, found, repair=False)
+    return compared
+
+
+def _again(ctx: Context, why: str) -> errors.Parked:
+    return errors.Parked(why, reason=ParkReason.GATE, next=f"portability resume {ctx.run}")

@@ -1,0 +1,214 @@
+"""One process's work on one leg: the order of a cutover, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from portability import errors
+from portability.model.estate import seconds
+from portability.model.status import Fact, ParkReason
+from portability.steps.base import Context
+from portability.steps.catch_up import wait_caught_up
+from portability.steps.channels import Channels, open_channels
+from portability.steps.cutover.around import Around
+from portability.steps.cutover.drain import compare_changed, drain, refuse_unsettled
+from portability.steps.cutover.flip import commit_flip, record_flip
+from portability.steps.cutover.gates import (
+    Limits,
+    fresh_verification,
+    make_ready,
+    open_way_back,
+    refuse_unmet,
+    stamp_record,
+)
+from portability.steps.cutover.leg import Leg, flipped
+from portability.steps.cutover.pause import Pause
+from portability.steps.cutover.take_back import take_back
+from portability.steps.cutover.tripwire import watch
+from portability.steps.directory import FLIPPED, DirectoryRecord, Stamp, directory_of
+from portability.steps.fence.base import Fence, hold
+from portability.steps.verify_data import horizon_left
+from portability.stores.base import ChannelState
+
+BACK_OFF = 30.0
+"""The longest pause between two attempts, in seconds."""
+
+
+@dataclass
+class Turn:
+    """`channels` feed the side about to serve, None where no data moves; `back` feeds the side about to be left."""
+
+    ctx: Context
+    leg: Leg
+    limits: Limits
+    around: Around
+    fence: Fence
+    channels: Channels | None
+    back: Channels | None = None
+
+    def go(self) -> None:
+        """Flip once, from wherever an earlier process was left, and stay until the way back is current."""
+        try:
+            self._find_out()
+            if not flipped(self.ctx, self.leg):
+                if self.channels is None:
+                    self._flip_plainly()
+                else:
+                    self._attempts(self.channels)
+            self._settle_in()
+        finally:
+            if self.back is not None:
+                self.back.stop()
+
+    def _find_out(self) -> None:
+        """What an earlier process left: a fence is taken back by epoch, unless its flip came first."""
+        ctx = self.ctx
+        if flipped(ctx, self.leg):
+            return
+        if ctx.view.fenced:
+            take_back(ctx, self.leg, self.channels, self.fence, why="found on resume")
+            return
+        planned = ctx.view.step(ctx.step).notes.get("flip")
+        if planned is not None:
+            record = directory_of(ctx).read(ctx.plan.tenant)
+            stamp = None if record is None else record.stamp
+            if stamp is not None and (stamp.run, stamp.act, stamp.epoch) == (ctx.run, FLIPPED, planned["epoch"]):
+                record_flip(ctx, self.leg, stamp)
+
+    def _flip_plainly(self) -> None:
+        """No data moves: nothing to fence. The flip is conditional on the stamp and the planned values alone."""
+        ctx, leg = self.ctx, self.leg
+        stamp_record(ctx)
+        self.around.bring_users(ctx, leg)
+        fields = self.around.fields(ctx, leg)
+        record, stamp = refuse_unmet(ctx, leg, None, self.limits)
+        ctx.note("flip", epoch=stamp.epoch + 1)
+        try:
+            commit_flip(ctx, leg, record, stamp, fields=fields, data={"fence": "none", "pause_ms": 0})
+        except errors.ConditionFailed as refused:
+            raise _record_moved(ctx, leg) from refused
+        ctx.progress("flipped", serving=leg.after)
+
+    def _attempts(self, channels: Channels) -> None:
+        ctx, attempts, why = self.ctx, self.ctx.estate.fence.attempts, ""
+        stamp_record(ctx)
+        verified = fresh_verification(ctx, channels)
+        for attempt in range(1, attempts + 1):
+            verified = make_ready(ctx, channels, self.limits, verified)
+            if self.back is None:
+                self.back = open_way_back(ctx, self.leg, patience=self.limits.patience)
+            self.around.bring_users(ctx, self.leg)
+            fields = self.around.fields(ctx, self.leg)
+            record, stamp = refuse_unmet(ctx, self.leg, channels, self.limits)
+            try:
+                self._fenced(channels, record, stamp, fields)
+            except errors.Parked as parked:
+                if parked.reason != ParkReason.GATE:
+                    raise
+                why = parked.what
+                ctx.note("attempt", number=attempt, of=attempts, why=why)
+            else:
+                ctx.note("verified", stores=verified)
+                return
+            ctx.clock.sleep(ctx.rng.uniform(0.0, min(BACK_OFF, 2.0**attempt)))
+            ctx.check()
+        raise errors.Parked(
+            f"{attempts} cutovers were taken back; the last: {why}",
+            reason=ParkReason.GATE,
+            next=f"portability resume {ctx.run}",
+            changed=f"The {self.leg.before} serves; nothing is frozen.",
+        )
+
+    def _fenced(
+        self, channels: Channels, record: DirectoryRecord, stamp: Stamp, fields: Mapping[str, str | None]
+    ) -> None:
+        """Everything between the fence and the flip. Whatever goes wrong, the fence is taken back by epoch first."""
+        ctx, limits = self.ctx, self.ctx.estate.fence
+        # The entry precedes the effect: whoever finds it knows that the tenant may be paused, and up to which epoch.
+        ctx.commit(Fact.FENCED, {"epoch": stamp.epoch + 1, "fence": self.fence.kind, "step": ctx.step})
+        pause = Pause(ctx.clock, limit=seconds(limits.freeze_max), lifts_within=self.fence.lifts_within, run=ctx.run)
+        try:
+            fenced = self.fence.raise_(ctx, stamp)
+            ctx.progress("fenced", fence=self.fence.kind)
+            hold(ctx, self.fence, stamp, refusals=limits.refusals, spent=pause.spent)
+            held_at = ctx.clock.now()
+            pause.lap("fence_ms")
+            silent = drain(ctx, channels, after=held_at, pause=pause)
+            # From here on a record is no longer copied over: were it a slip, it would overwrite what the target gets.
+            channels.become(ChannelState.PARK)
+            refuse_unsettled(ctx, channels)
+            pause.lap("drain_ms")
+            compared = compare_changed(ctx, channels, silent, pause=pause)
+            pause.lap("verify_ms")
+            refuse_unsettled(ctx, channels)
+            ctx.check()
+            pause.spent()
+            data = {**pause.figures, "fence": self.fence.kind, "compared": compared, "pause_ms": pause.ms}
+            commit_flip(ctx, self.leg, record, fenced, fields=fields, data=data)
+        except errors.LeaseLost:
+            raise  # whoever has the run now takes the fence back
+        except Exception as error:
+            if not take_back(ctx, self.leg, channels, self.fence, why=_why(error)):
+                if isinstance(error, errors.ConditionFailed):
+                    raise _record_moved(ctx, self.leg) from error
+                raise
+        ctx.note("pause", pause_ms=pause.ms)
+        ctx.progress("flipped", serving=self.leg.after, pause_ms=pause.ms)
+
+    def _settle_in(self) -> None:
+        """After the flip: watch the side just left, then bring it up to date and keep it so."""
+        ctx, leg = self.ctx, self.leg
+        if self.channels is not None:
+            self.channels.become(ChannelState.WATCH)
+        if self.back is None and self.channels is not None:
+            self.back = open_channels(ctx, leg.flow.opposite, copied=True)
+            self.back.pin()
+            self.back.start(ChannelState.PARK)
+        elif self.back is not None:
+            self.back.become(ChannelState.PARK)
+        self.around.switch_plan(ctx, leg.destination)
+        if self.channels is None or self.back is None:
+            return
+        if "tripwire" not in ctx.view.step(ctx.step).notes:
+            until = float(ctx.view.flipped["at"]) + seconds(ctx.estate.fence.tripwire)
+            watch(ctx, leg, self.channels, until=until)
+            ctx.note("tripwire", until=until)
+        self.back.become(ChannelState.SYNC)
+        patience = self.limits.patience + horizon_left(ctx)
+        wait_caught_up(ctx, self.back, threshold=self.limits.threshold, window=0.0, patience=patience)
+        self.back.settle(patience=patience)
+
+
+def outcome(ctx: Context, leg: Leg) -> dict[str, Any]:
+    """A flipped leg's figures, from the journal: the process that flipped may be gone."""
+    facts, notes = ctx.view.flipped, ctx.view.step(ctx.step).notes
+    slips = notes.get("slips", {}).get("stores", {})
+    return {
+        "serving": leg.after,
+        "fence": facts.get("fence"),
+        "pause_ms": notes.get("pause", facts).get("pause_ms"),
+        **{name: facts.get(name) for name in ("fence_ms", "drain_ms", "verify_ms")},
+        "late_events": sum(len(hashes) for hashes in slips.values()),
+        "certificate": {
+            "run": ctx.run,
+            "serving": leg.after,
+            "epoch": facts.get("epoch"),
+            "flipped_at": facts.get("at"),
+            "verified": notes.get("verified", {}).get("stores", {}),
+            "compared_inside_the_fence": facts.get("compared"),
+        },
+    }
+
+
+def _record_moved(ctx: Context, leg: Leg) -> errors.Mismatch:
+    return errors.Mismatch(
+        f"the directory record of {ctx.plan.tenant} was changed by somebody else during the cutover",
+        next=f"portability resume {ctx.run}",
+        changed=f"The {leg.before} serves; nothing is frozen.",
+    )
+
+
+def _why(error: Exception) -> str:
+    return error.what if isinstance(error, errors.PortabilityError) else type(error).__name__
