@@ -121,11 +121,14 @@ class TableJournal:
         ]
         sent = self._clock.monotonic()
         try:
-            Sending(self.table, members, write_id).go(self._retry)
+            Sending(self.table, members, write_id, self._new_id()).go(self._retry)
         except errors.ConditionFailed as refused:
             raise self._why_not(header, refused) from None
-        view = advance(RunView(header=header), first)
-        return self._held(view, first, holder, sent=sent, previous=None, same_host=False)
+        found = self.lease(run)
+        if found.head == first.hash:
+            view = advance(RunView(header=header), first)
+            return self._held(view, first, holder, sent=sent, previous=None, same_host=False)
+        return self._started_before(found, holder)
 
     def acquire(self, run: str, holder: Holder, *, wait: float = 0.0) -> Held:
         """Take a released lease, or take over one whose holder is gone; see `base.Journal`."""
@@ -161,7 +164,7 @@ class TableJournal:
             raise errors.Refused(msg, next=f"portability status {run}")
         write_id = self._new_id()
         row = {"what": what, "by": by, WRITE: write_id}
-        Sending(self.table, [Put(rows.ask_key(run, found.fence), row)], write_id).go(self._retry)
+        Sending(self.table, [Put(rows.ask_key(run, found.fence), row)], write_id, write_id).go(self._retry)
         return found
 
     def asked(self, run: str, fence: int) -> str | None:
@@ -214,6 +217,15 @@ class TableJournal:
             return None
         return self._held(after, entry, holder, sent=sent, previous=previous, same_host=same_host)
 
+    def _started_before(self, found: Lease, holder: Holder) -> Held:
+        """The run that an earlier call with this write id started; ours only where nobody has written since."""
+        view, entries = self._load(found.run, found)
+        if (found.fence, found.seq, found.holder) != (1, 1, holder):
+            raise lease.held_elsewhere(view.header, found, self._clock.now())
+        held = self._held(view, entries[0], holder, sent=self._clock.monotonic(), previous=None, same_host=False)
+        held.reread()
+        return held
+
     def _raise_fence(self, row: Row, found: Lease, entry: Entry, holder: Holder | None) -> None:
         change = Change(
             rows.run_key(found.run, rows.LEASE),
@@ -229,7 +241,7 @@ class TableJournal:
             expect={name: row[name] for name in ("holder", "fence", "beat", "seq", "head", WRITE)},
         )
         put = Put(rows.entry_key(found.run, entry.seq), chain.entry_row(entry), ABSENT)
-        Sending(self.table, [change, put], entry.write_id).go(self._retry)
+        Sending(self.table, [change, put], entry.write_id, entry.write_id).go(self._retry)
 
     def _held(
         self, view: RunView, last: Entry, holder: Holder, *, sent: float, previous: Holder | None, same_host: bool

@@ -103,11 +103,13 @@ class Sending:
     """One transaction, sent until it is definite.
 
     The first of `members` is the run's LEASE: after a missing answer it is read back. A row that comes back with
-    `token` as its `write` is our own write whose reply was lost: success.
+    `mark` as its `write` is our own write whose reply was lost: success. `token` is the request's own: AWS refuses one
+    that comes again with other content.
     """
 
     table: Table
     members: Sequence[Member]
+    mark: str
     token: str
     foreign: Sequence[dict[str, Any]] = ()
     uncertain: bool = False  # an attempt was sent and not answered: it may land late
@@ -135,7 +137,7 @@ class Sending:
             self.table.transact(self.members, token=self.token, foreign=self.foreign)
         except errors.ConditionFailed as refused:
             ours = refused.old[: len(self.members)]
-            if not any(row is not None and row.get(WRITE) == self.token for row in ours):
+            if not any(row is not None and row.get(WRITE) == self.mark for row in ours):
                 raise
         except (errors.NoDefiniteAnswer, errors.Unavailable):
             self.uncertain = True
@@ -148,4 +150,4 @@ class Sending:
 
     def _came_through(self) -> bool:
         row = self.table.get(self.members[0].key)
-        return row is not None and row.get(WRITE) == self.token
+        return row is not None and row.get(WRITE) == self.mark

@@ -126,7 +126,7 @@ class Writer:
                 add={"beat": 1},
                 expect={"fence": self.fence, WRITE: self._write, **expect},
             )
-            sending = Sending(self.table, [lease, *members], token, foreign)
+            sending = Sending(self.table, [lease, *members], token, token, foreign)
             sent = self.clock.monotonic()
             try:
                 self._send(sending)
@@ -142,7 +142,8 @@ class Writer:
         check = Check(self._lease, {"fence": self.fence})
         with self.lock:
             try:
-                self._send(Sending(self.table, [check, *members], self.new_id()))
+                token = self.new_id()
+                self._send(Sending(self.table, [check, *members], token, token))
             except errors.ConditionFailed as refused:
                 self._judge(refused, len(members))
                 raise
@@ -199,19 +200,19 @@ class Writer:
             tried = True
             self.look()
 
-        try:
-            sending.go(self._retry, before=before, also=(errors.EndpointDown,))
-        except errors.ConditionFailed:
-            raise
-        except errors.LeaseLost:
-            raise
-        except errors.Unauthorised:
-            self._after_refusal(sending)
-            raise
-        except BaseException as error:
-            if sending.uncertain:
-                self.lose(f"a write may land late ({type(error).__name__})")
-            raise
+        for again in (True, False):
+            try:
+                sending.go(self._retry, before=before, also=(errors.EndpointDown,))
+                return
+            except (errors.ConditionFailed, errors.LeaseLost):
+                raise
+            except errors.Unauthorised:
+                if not (again and self._still_ours(sending)):
+                    raise
+            except BaseException as error:
+                if sending.uncertain:
+                    self.lose(f"a write may land late ({type(error).__name__})")
+                raise
 
     def _renew_between(self) -> None:
         if self.clock.monotonic() - self._tried < self._between:
@@ -221,17 +222,21 @@ class Writer:
         except AGAIN as error:
             self._trouble = type(error).__name__
 
-    def _after_refusal(self, sending: Sending) -> None:
-        """Credentials or time were refused: this process may have stood still. The journal says whose lease it is."""
+    def _still_ours(self, sending: Sending) -> bool:
+        """Whether to sign once more: the signature was refused, so this process may have stood still.
+
+        The journal says whose lease it is, before anything is signed again. False where it cannot be read.
+        """
         if sending.uncertain:
             self.lose("a write may land late (Unauthorised)")
-            return
+            return False
         try:
             row = self.table.get(self._lease)
         except errors.PortabilityError:
-            return
+            return False
         if row is None or row.get("fence") != self.fence:
             raise self.lose("another process has raised the lease fence") from None
+        return True
 
     def _judge(self, refused: errors.ConditionFailed, members: int) -> None:
         """Raise what a refused member means; return where only foreign writes were refused."""
@@ -253,7 +258,7 @@ class Writer:
         mark = self.new_id()
         void = Change(self._lease, put={WRITE: mark}, add={}, expect={"fence": self.fence, WRITE: self._write})
         try:
-            self._send(Sending(self.table, [void], mark))
+            self._send(Sending(self.table, [void], mark, mark))
         except errors.ConditionFailed as refused:
             row = refused.old[0]
             if row is not None and row.get(WRITE) == token:
