@@ -17,6 +17,7 @@ from portability.steps.cutover.around import Around
 from portability.steps.cutover.gates import Limits
 from portability.steps.cutover.leg import changes, channels_towards, leg_of
 from portability.steps.cutover.preflight import fence_findings
+from portability.steps.cutover.routing import intend_routing
 from portability.steps.cutover.take_back import undo_leg
 from portability.steps.cutover.turn import Turn, outcome
 from portability.steps.fence import catalog, hook_probe
@@ -49,7 +50,7 @@ class CutOver:
     With: ClassVar[type[CutOverWith]] = CutOverWith
 
     def preview(self, ctx: Observe) -> Sequence[Change]:
-        """`~ cutover` with the fence and its limit; `+ stack mapping` and `~ stream` where they are needed."""
+        """`~ cutover` with fence and limit; `~ stream` where the way back needs one. Routing is stage_config's."""
         return changes(ctx, Flow.FORWARD)
 
     def findings(self, ctx: Observe) -> Sequence[Finding]:
@@ -61,6 +62,7 @@ class CutOver:
         leg = leg_of(ctx)
         for change in changes(ctx, leg.flow):
             ctx.intend(change, existed=False)
+        intend_routing(ctx, leg.flow)
         Turn(
             ctx=ctx,
             leg=leg,

@@ -9,7 +9,8 @@ from typing import Any
 from portability.model.plan import Location
 from portability.steps import api_key, users
 from portability.steps.base import Context
-from portability.steps.cutover.leg import Leg, routing
+from portability.steps.cutover.leg import Leg
+from portability.steps.cutover.routing import routing
 from portability.stores.base import Flow
 
 

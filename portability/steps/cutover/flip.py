@@ -8,7 +8,8 @@ from typing import Any
 from portability import errors
 from portability.model.status import Fact
 from portability.steps.base import Context
-from portability.steps.cutover.leg import Leg, stack_wanted
+from portability.steps.cutover.leg import Leg
+from portability.steps.cutover.routing import stack_member
 from portability.steps.directory import FLIPPED, DirectoryRecord, Stamp, directory_of
 
 QUICK = (errors.TransactionConflict, errors.Throttled)
@@ -43,10 +44,8 @@ def commit_flip(
             stamp_after=after,
         )
     ]
-    wanted = stack_wanted(ctx, leg.destination)
-    if wanted is not None:
-        row = table.stack_member(tenant, before=table.stack_row(tenant), after=wanted)
-        items += [] if row is None else [row]
+    row = stack_member(ctx, leg.flow)
+    items += [] if row is None else [row]
     facts = flip_facts(ctx, leg, epoch=after.epoch, **data)
     ctx.retry.call(lambda: ctx.commit(Fact.FLIPPED, facts, items), on=QUICK)
 

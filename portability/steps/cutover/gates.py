@@ -12,7 +12,8 @@ from portability.model.status import ParkReason
 from portability.steps.base import Context
 from portability.steps.catch_up import wait_caught_up
 from portability.steps.channels import Channels, open_channels, stream_arns
-from portability.steps.cutover.leg import Leg, routing
+from portability.steps.cutover.leg import Leg
+from portability.steps.cutover.routing import routing
 from portability.steps.directory import DirectoryRecord, Stamp, directory_of
 from portability.steps.verify_data import horizon_left, verify_all
 from portability.stores.base import ChannelState

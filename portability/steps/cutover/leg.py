@@ -6,11 +6,9 @@ from dataclasses import dataclass
 
 from portability import errors
 from portability.model.change import Change, Sign
-from portability.model.estate import Model
 from portability.model.plan import Location
 from portability.steps.base import Context, Observe
 from portability.steps.channels import Channels
-from portability.steps.directory import directory_of
 from portability.steps.open_channel import stream_changes
 from portability.stores.base import Flow
 
@@ -55,42 +53,12 @@ def channels_towards(ctx: Context, leg: Leg) -> Channels:
     )
 
 
-def routing(ctx: Context, side: str) -> dict[str, str | None]:
-    """The directory's fields that route the tenant to `side`, as staged; the API key's value is not among them."""
-    fields = ctx.output("stage_config").get("fields")
-    if not fields:
-        raise errors.StepFailed(
-            "no routing fields were staged: a cutover needs a stage_config step before it",
-            next="portability validate",
-            changed="Nothing is frozen.",
-        )
-    return dict(fields[side])
-
-
 def changes(ctx: Observe, flow: Flow) -> list[Change]:
-    """What a cutover changes besides routing, in a plan and as intents: one function for both."""
+    """What a cutover does besides the routing that stage_config previews: one function for plan and intents."""
     detail = "no data moves, no pause"
     streams: list[Change] = []
     if ctx.moves:
         fence = ctx.estate.fence
         detail = f"fence `{'+'.join(fence.use)}`, at most {fence.freeze_max}"
         streams = stream_changes(ctx, flow.opposite)
-    cutover = Change(step="", sign=Sign.CHANGE, kind="cutover", name=ctx.plan.tenant, detail=detail)
-    return [*streams, cutover, *_stack_changes(ctx, flow)]
-
-
-def _stack_changes(ctx: Observe, flow: Flow) -> list[Change]:
-    wanted = stack_wanted(ctx, ctx.plan.target if flow is Flow.FORWARD else ctx.plan.source)
-    if wanted is None or directory_of(ctx).stack_row(ctx.plan.tenant) == wanted:
-        return []
-    return [Change(step="", sign=Sign.CREATE, kind="stack mapping", name=ctx.plan.tenant, after={"stack": wanted})]
-
-
-def stack_wanted(ctx: Observe, destination: Location) -> str | None:
-    """The stack a tenant there is mapped to; None where it has none of its own.
-
-    A row that is no longer wanted stays until the run is completed: it is the way back.
-    """
-    if destination.model is Model.POOL:
-        return None
-    return directory_of(ctx).stack_name(ctx.plan.tenant)
+    return [*streams, Change(step="", sign=Sign.CHANGE, kind="cutover", name=ctx.plan.tenant, detail=detail)]

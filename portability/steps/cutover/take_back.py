@@ -31,7 +31,7 @@ def take_back(ctx: Context, leg: Leg, channels: Channels | None, fence: Fence, *
 
 
 def undo_leg(ctx: Context, leg: Leg, fence: Fence) -> None:
-    """Take back what a leg did around its flip: fence, stamp, channels of the way back, a stack-mapping row of its own.
+    """Take back what a leg did around its flip: fence, stamp, and the channels of the way back.
 
     Raises `Mismatch` where the target serves: only a reverse takes that back.
     """
@@ -42,10 +42,6 @@ def undo_leg(ctx: Context, leg: Leg, fence: Fence) -> None:
             f"the target serves {ctx.plan.tenant}: its writes would be lost",
             next=f"portability reverse {ctx.run}",
         )
-    table = directory_of(ctx)
-    for change, existed in ctx.view.intents():
-        if change.kind == "stack mapping" and not existed and change.after is not None:
-            table.remove_stack_row(change.name, str(change.after["stack"]))
-    table.unstamp(ctx.plan.tenant, ctx.run)
+    directory_of(ctx).unstamp(ctx.plan.tenant, ctx.run)
     if ctx.moves:
         open_channels(ctx, leg.flow.opposite, copied=True).close()
