@@ -20,7 +20,7 @@ OUTSIDE = frozenset({"digest", "made", "changes"})
 """Fields of a plan that the digest leaves out: itself, which compilation it was, and the preview with its estimates."""
 
 _ABSENT = object()
-_LONGEST = 80  # characters of a value in a difference
+_LONGEST = 160  # characters of a value in a difference
 
 
 def digest(plan: Plan) -> str:
@@ -96,9 +96,11 @@ def _compare(before: object, after: object, path: str) -> Iterator[tuple[str, ob
             inner = f"{path}.{key}" if path else key
             yield from _compare(before.get(key, _ABSENT), after.get(key, _ABSENT), inner)
     elif isinstance(before, list) and isinstance(after, list) and _named(before) and _named(after):
-        yield from _compare({entry["id"]: entry for entry in before}, {entry["id"]: entry for entry in after}, path)
-        if [entry["id"] for entry in before] != [entry["id"] for entry in after]:
-            yield path, [entry["id"] for entry in before], [entry["id"] for entry in after]
+        old, new = ({entry["id"]: entry for entry in entries} for entries in (before, after))
+        yield from _compare(old, new, path)
+        order, reorder = [name for name in old if name in new], [name for name in new if name in old]
+        if order != reorder:
+            yield f"{path} (order)", order, reorder
     elif type(before) is not type(after) or before != after:
         yield path, before, after
 
