@@ -200,7 +200,7 @@ def _number(text: str) -> int | float | None:
     """The number, None where 64 bits do not hold it."""
     if not _INTEGER.match(text):
         return float(text) if math.isfinite(float(text)) else None
-    return int(text) if len(text) < 20 and abs(int(text)) <= _WIDEST else None  # noqa: PLR2004 - 19 digits and a sign
+    return int(text) if len(text) <= 20 and abs(int(text)) <= _WIDEST else None  # noqa: PLR2004 - 19 digits and a sign
 
 
 def shown(text: object) -> str:

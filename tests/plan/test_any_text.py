@@ -26,6 +26,12 @@ TREES = st.recursive(
     SCALARS,
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=8), inner, max_size=3)),
 )
+WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Zl", "Zp"]), max_size=8)
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63) + 1, 2**63 - 1) | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
+    max_leaves=12,
+)
 
 
 def outcome(raw: bytes) -> list[Estate | Recipe | errors.FileInvalid]:
@@ -86,23 +92,8 @@ def test_an_estate_with_any_value_replaced_is_a_value_or_a_refusal(data: st.Data
     outcome(yaml.safe_dump(tree, allow_unicode=True).encode())
 
 
-@given(
-    st.recursive(
-        st.none()
-        | st.booleans()
-        | st.integers(-(2**63) + 1, 2**63 - 1)
-        | st.text(st.characters(codec="utf-8", exclude_categories=["C", "Zl", "Zp"]), max_size=8),
-        lambda inner: (
-            st.lists(inner, max_size=3)
-            | st.dictionaries(
-                st.text(st.characters(codec="utf-8", exclude_categories=["C", "Zl", "Zp"]), max_size=8),
-                inner,
-                max_size=3,
-            )
-        ),
-        max_leaves=12,
-    )
-)
+@given(PLAIN)
+@example(-1_000_000_000_000_000_000)
 def test_plain_data_written_as_yaml_is_read_back_as_it_was(tree: Any) -> None:
     document = parse(yaml.safe_dump(tree, allow_unicode=True).encode())
     assert document.problems == []
