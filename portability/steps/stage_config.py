@@ -21,7 +21,7 @@ from portability.steps.directory import DirectoryRecord, directory_of
 from portability.steps.identity import moves, setting
 
 UNKNOWN = "(known when the pool is made)"
-DIRECTORY = "directory"
+DIRECTORY, STACK = "directory", "stack mapping"
 
 
 class StageConfigWith(Value, frozen=True, kw_only=True):
@@ -63,11 +63,13 @@ class StageConfig:
         if attributes:
             change = Change(step=self.uses, sign=Sign.CHANGE, kind=DIRECTORY, name=", ".join(attributes))
             lines.append(change)
+        lines += _stack_lines(self._stack(ctx), step=self.uses)
         return lines or [Change(step=self.uses, sign=Sign.SAME, kind=DIRECTORY, name=ctx.plan.tenant)]
 
     def apply(self, ctx: Context) -> Output:
-        """`fields` by side under the record's own names, as the flip writes them (None removes one); `logical` the same
-        under the estate's names; `stack` before and after; ids of usage plans and key, never the key's value.
+        """`fields` by side under the estate's logical names, `stores` a table by store, None where the attribute is to go.
+
+        Further `stack` before and after, and ids of usage plans and key; never the key's value.
         """
         blocks = [finding for finding in self.findings(ctx) if finding.level == "block"]
         if blocks:
@@ -77,8 +79,7 @@ class StageConfig:
         ported = dict(ctx.output("port_identity"))
         source, target = self._both(ctx, {**learned, **ported})
         output: dict[str, Any] = {
-            "fields": {"source": _routing(ctx, source), "target": _routing(ctx, target)},
-            "logical": {"source": source, "target": target},
+            "fields": {"source": source, "target": target},
             "stack": self._stack(ctx),
         }
         if ctx.estate.api_keys is not ApiKeys.NONE:
@@ -197,6 +198,16 @@ def _described(plan: UsagePlan | None) -> dict[str, Any] | None:
         return None
     limits = {"rate": plan.rate, "burst": plan.burst, "quota": plan.quota, "period": plan.period}
     return {"id": plan.id, "stages": sorted(plan.stages), **limits}
+
+
+def _stack_lines(stack: Mapping[str, str | None], *, step: str) -> list[Change]:
+    """A row that was there and is no longer needed stays until `complete`: it is the way back."""
+    before, after = stack["before"], stack["after"]
+    if before == after:
+        return []
+    if before is not None and after is None:
+        return [Change(step=step, sign=Sign.NOTE, kind=STACK, name=before, detail="stays until complete")]
+    return [Change(step=step, sign=Sign.CHANGE, kind=STACK, name=f"{before or 'none'} -> {after or 'none'}")]
 
 
 def _routing(ctx: Observe, side: Mapping[str, Any]) -> dict[str, str | None]:
