@@ -67,7 +67,7 @@ class StageConfig:
         return lines or [Change(step=self.uses, sign=Sign.SAME, kind=DIRECTORY, name=ctx.plan.tenant)]
 
     def apply(self, ctx: Context) -> Output:
-        """`fields` by side under the estate's logical names, `stores` a table by store, None where the attribute is to go.
+        """`fields` by side under the estate's logical names, `stores` a table by store, None where an attribute goes.
 
         Further `stack` before and after, and ids of usage plans and key; never the key's value.
         """
