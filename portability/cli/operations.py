@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Callable
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -15,10 +15,11 @@ from portability.engine import preview
 from portability.engine.observer import Observer
 from portability.engine.runner import Options
 from portability.journal.base import Held
-from portability.model.change import Change, Finding
+from portability.model.change import Change, Finding, Sign
+from portability.model.estate import seconds
 from portability.model.plan import Plan
 from portability.model.run import Header, RunView
-from portability.model.status import Fact, Goal, RunState
+from portability.model.status import Fact, Goal, ParkReason, RunState
 from portability.model.tenant import checked_tenant
 from portability.plan.compile import NothingToDo, compile_plan
 from portability.plan.digest import differences
@@ -56,7 +57,27 @@ def make_plan(desk: Desk, tenant: str, to: str, *, exact: bool = False, estimate
     estimates = {move.store: move.estimate(exact=exact) for move in observation.moves} if estimate else {}
     blocked = any(finding.level == "block" for finding in findings)
     changes: list[Change] = [] if blocked else preview.changes(observation, steps)
-    return Planned(plan=msgspec.structs.replace(plan, changes=changes), findings=findings, estimates=estimates)
+    made = f"{desk.rng.getrandbits(64):016x}"
+    plan = msgspec.structs.replace(plan, changes=[_sized(one, estimates) for one in changes], made=made)
+    return Planned(plan=plan, findings=findings, estimates=estimates)
+
+
+def _sized(change: Change, estimates: Mapping[str, Estimate]) -> Change:
+    """A copy's line with the items and bytes it is guessed to be."""
+    known = estimates.get(change.name) if change.sign is Sign.MOVE else None
+    if known is None:
+        return change
+    return msgspec.structs.replace(change, estimate={"items": float(known.items), "bytes": float(known.bytes)})
+
+
+def fresh(desk: Desk, saved: Plan) -> Planned | NothingToDo:
+    """A saved plan with what is found now. Raises `PlanRejected` where the estate is not as it was."""
+    to = f"{saved.target.tier}@{saved.target.placement}"
+    now = make_plan(desk, saved.tenant, to, estimate=False)
+    refuse_stale(saved, now)
+    if isinstance(now, NothingToDo):
+        return now
+    return Planned(plan=saved, findings=now.findings, estimates=now.estimates)
 
 
 def draft(desk: Desk, tenant: str, to: str, *, facts: dict[str, object] | None = None) -> Plan | NothingToDo:
@@ -78,10 +99,9 @@ def draft(desk: Desk, tenant: str, to: str, *, facts: dict[str, object] | None =
     )
 
 
-def refuse_stale(desk: Desk, saved: Plan) -> None:
+def refuse_stale(saved: Plan, now: Planned | NothingToDo) -> None:
     """Raise `PlanRejected` naming the fields that differ between a saved plan and a fresh look."""
     to = f"{saved.target.tier}@{saved.target.placement}"
-    now = make_plan(desk, saved.tenant, to, estimate=False)
     again = f"portability plan {saved.tenant} --to {to} --out FILE"
     if isinstance(now, NothingToDo):
         msg = f"the plan is stale: {saved.tenant} is already in {to}"
@@ -127,8 +147,10 @@ def adopt(desk: Desk, tenant: str, to: str, *, wait: float) -> Held | RunView | 
     same = to in (target.tier, f"{target.tier}@{target.placement}")
     if not same or view.goal not in (Goal.MIGRATE, Goal.CUTOVER):
         verbs = f"portability status {tenant}"
-        if view.state in (RunState.SOAKING, RunState.REVERSED):
+        if view.state is RunState.SOAKING:
             verbs = f"portability reverse {run}, or portability complete {run} --confirm {tenant}"
+        elif view.state is RunState.REVERSED:
+            verbs = f"portability run cutover {run}, or portability cancel {run}"
         msg = f"{tenant} has run {run} to {target.tier}@{target.placement} ({view.state}, goal {view.goal})"
         raise errors.LeaseHeld(msg, next=verbs)
     if view.state is RunState.SOAKING:
@@ -139,10 +161,10 @@ def adopt(desk: Desk, tenant: str, to: str, *, wait: float) -> Held | RunView | 
 def find_run(desk: Desk, named: str | None) -> str:
     """The run that TENANT or RUN names, or the only resumable one; raises `UsageMistake` listing several."""
     if named is None:
-        open_runs = [header for header in desk.journal.runs() if not desk.journal.view(header.run).ended]
-        if len(open_runs) == 1:
-            return open_runs[0].run
-        listing = ", ".join(f"{header.run} ({header.tenant})" for header in open_runs) or "none"
+        found = [view.header for view in open_runs(desk)]
+        if len(found) == 1:
+            return found[0].run
+        listing = ", ".join(f"{header.run} ({header.tenant})" for header in found) or "none"
         msg = f"which run? open runs: {listing}"
         raise errors.UsageMistake(msg, next="portability resume RUN")
     if named.startswith("r-") and desk.journal.active(named) is None:
@@ -199,8 +221,39 @@ def allow(view: RunView, goal: Goal) -> None:
 
 
 def drive(desk: Desk, held: Held, options: Options, observer: Observer) -> RunView:
-    """Go on until the goal is reached or the run parks."""
-    return desk.runner(held, options, observer).go()
+    """Go on until the goal is reached or the run parks.
+
+    What stops a run that has begun is never `Refused`, which says that nothing was written: it is `StepFailed`.
+    """
+    with asking(desk, held):
+        try:
+            return desk.runner(held, options, observer).go()
+        except errors.Refused as error:
+            msg = f"{error.code} {error.what}"
+            changed = f"Run {held.run} is parked; nothing is frozen."
+            raise errors.StepFailed(msg, next=f"portability resume {held.run}", changed=changed) from error
+
+
+@contextlib.contextmanager
+def asking(desk: Desk, held: Held) -> Iterator[None]:
+    """While the run is driven, look every beat whether somebody asked its holder to park (`run pause`)."""
+    done = threading.Event()
+    every = seconds(desk.estate.journal.beat)
+
+    def look() -> None:
+        while not done.wait(every):
+            with contextlib.suppress(errors.PortabilityError):  # asked again at the next beat
+                if desk.journal.asked(held.run, held.fence) == "pause":
+                    desk.stop.request()
+                    return
+
+    listener = threading.Thread(target=look, name=f"requests {held.run}", daemon=True)
+    listener.start()
+    try:
+        yield
+    finally:
+        done.set()
+        listener.join()
 
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -216,22 +269,37 @@ def watch(
     desk: Desk, run: str, *, timeout: float | None, each: Callable[[RunView], None], interval: float = 1.0
 ) -> RunView:
     """Call `each` with the run as it goes, until it rests; raises `WaitedTooLong` after `timeout` seconds."""
-    began = time.monotonic()
+    began = desk.clock.monotonic()
     while True:
         view = desk.journal.view(run)
         each(view)
-        if view.state is not RunState.RUNNING and view.state is not RunState.UNWINDING:
+        if view.state not in (RunState.RUNNING, RunState.UNWINDING):
             return view
-        if timeout is not None and time.monotonic() - began > timeout:
+        if timeout is not None and desk.clock.monotonic() - began >= timeout:
             msg = f"run {run} is still {view.state} after {timeout:g} s"
             raise errors.WaitedTooLong(msg, next=f"portability status {run} --watch", changed="The run goes on.")
-        if desk.stop.wait(interval):
-            raise errors.Interrupted(
-                f"stopped watching {run}", signum=desk.stop.signum or 2, next=f"portability status {run}"
-            )
+        desk.stop.wait(interval)
 
 
-def lease_wait(estate_lease: float) -> float:
-    """How long a verb may watch a silent holder: one lease and a beat, unless the environment says otherwise."""
-    told = os.environ.get("PORTABILITY_LEASE_WAIT")
-    return float(told) if told else estate_lease
+PARKED_CODE = {ParkReason.FAILURE: 8, ParkReason.ZOMBIE: 8, ParkReason.MISMATCH: 11}
+STATE_CODE = {RunState.PARKED: 7, RunState.UNWOUND: 9, RunState.STUCK: 10}
+
+
+def resting_code(view: RunView) -> int:
+    """The exit code that the run's own process would have had."""
+    if view.state is RunState.PARKED and view.reason:
+        return PARKED_CODE.get(ParkReason(view.reason), STATE_CODE[RunState.PARKED])
+    if view.state is RunState.UNWOUND and view.goal is Goal.CANCEL:
+        return 0
+    return STATE_CODE.get(view.state, 0) if view.state else 0
+
+
+def every_run(desk: Desk, *, tenant: str | None = None) -> list[RunView]:
+    """Every run's view, the newest first."""
+    headers = desk.journal.runs()
+    return [desk.journal.view(header.run) for header in headers if tenant in (None, header.tenant)]
+
+
+def open_runs(desk: Desk) -> list[RunView]:
+    """Runs that have not ended, the newest first."""
+    return [view for view in every_run(desk) if not view.ended]

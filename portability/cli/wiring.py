@@ -28,13 +28,21 @@ from portability.model.estate import Estate
 from portability.model.plan import Plan
 from portability.model.recipe import Recipe
 from portability.model.run import Holder
-from portability.plan.load import load_estate, load_recipes
+from portability.plan.load import Steps, load_estate, recipes_for
 from portability.retry import Retry
 from portability.steps.base import Step
-from portability.steps.catalog import build, known
+from portability.steps.catalog import build, known, options, step_class
 from portability.steps.directory import DirectoryTable
 from portability.stores.base import Move
 from portability.stores.catalog import open_move
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What one call has sent so far: mutating HTTP requests, and DynamoDB read units."""
+
+    writes: int
+    rcu: float
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,7 @@ class Desk:
     @cached_property
     def recipes(self) -> list[Recipe]:
         """The recipes beside the estate."""
-        return load_recipes(self.settings.config.parent / self.estate.recipes, known())
+        return recipes_for(self.estate, self.settings.config, steps_known())
 
     @cached_property
     def retry(self) -> Retry:
@@ -100,6 +108,16 @@ class Desk:
                 msg, next="switch credentials (--profile), or name the account in accounts.allowed"
             )
         return account
+
+    @cached_property
+    def identity(self) -> str:
+        """Who the credentials are, as the end of their ARN says it: `ops/anna`."""
+        return self.observing.sts().arn().rpartition(":")[2].removeprefix("assumed-role/").removeprefix("user/")
+
+    def sent(self) -> Sent:
+        """What every client of this desk has sent."""
+        tallies = [self.__dict__[name].sent for name in ("observing", "journaling") if name in self.__dict__]
+        return Sent(writes=sum(tally.writes for tally in tallies), rcu=sum(tally.rcu for tally in tallies))
 
     @cached_property
     def journal(self) -> Journal:
@@ -191,6 +209,16 @@ class Desk:
             return None
         dynamo = aws.dynamodb(region=region)
         return lambda items: dynamo.transact(items, token=uuid.UUID(int=self.rng.getrandbits(128)).hex)
+
+
+def steps_known() -> Steps:
+    """What the loaders are told of the steps there are."""
+    kinds = known()
+    return Steps(
+        known=kinds,
+        schemas={uses: options(uses) for uses in kinds},
+        phases={uses: str(step_class(uses).phase) for uses in kinds},
+    )
 
 
 def _operator() -> str:

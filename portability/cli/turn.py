@@ -1,0 +1,174 @@
+"""One process's turn at a run, as every verb that moves a run takes it: start or take the lease, drive, show."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from portability import errors
+from portability.cli.call import Call
+
+if TYPE_CHECKING:
+    from portability.cli.operations import Planned
+    from portability.engine.observer import Observer
+    from portability.journal.base import Held
+    from portability.model.plan import Plan
+    from portability.model.run import RunView
+    from portability.model.status import Goal
+    from portability.plan.compile import NothingToDo
+
+PASS = 60.0
+"""Seconds of one bounded pass of a soak, where none is named."""
+
+
+@dataclass
+class Turn:
+    """What one call asks of the runner."""
+
+    call: Call
+    until: str | None = None
+    postpone_cutover: bool = False
+    wait_soak: bool = False
+    tick: float | None = None
+
+    def adopt(self, tenant: str, to: str, *, wait: float) -> Held | RunView | None:
+        """See `operations.adopt`; says so where there is a run to go on with."""
+        from portability.cli import operations
+        from portability.model.run import RunView
+
+        with self.call.driving():
+            found = operations.adopt(self.call.desk, tenant, to, wait=wait)
+            if found is not None and not isinstance(found, RunView):
+                self._mine(found)
+                self.call.screen.tell(f"going on with run {found.run} of {tenant}: {_was(found)}")
+        return found
+
+    def start(self, planned: Planned, *, reason: str, change_ref: str) -> Held:
+        """Begin a run."""
+        from portability.cli import operations
+
+        with self.call.driving():
+            held = operations.start_run(self.call.desk, planned, reason=reason, change_ref=change_ref)
+            self._mine(held)
+        self.call.screen.tell(f"run {held.run}: {planned.plan.tenant} to {planned.plan.target.tier}")
+        return held
+
+    def take(self, run: str, *, goal: Goal | None, wait: float) -> int:
+        """Take the run's lease, record a goal, drive."""
+        from portability.cli import operations
+
+        self.check_until(self.call.desk.journal.header(run).plan)
+        with self.call.driving():
+            held = operations.take(self.call.desk, run, goal=goal, wait=wait)
+            self._mine(held)
+        return self.drive(held)
+
+    def resume(self, run: str, *, wait: float) -> int:
+        """Go on; one bounded pass where the run soaks, nothing where it has ended."""
+        from portability.model.status import RunState
+
+        view = self.call.desk.journal.view(run)
+        if view.ended:
+            self.call.screen.tell(f"run {run} is {view.state}: nothing to resume")
+            show_run(self.call, run)
+            return 0
+        if view.state is RunState.SOAKING and not self.wait_soak and self.tick is None:
+            self.tick = PASS
+        return self.take(run, goal=None, wait=wait)
+
+    def drive(self, held: Held) -> int:
+        """Go on until the goal is reached or the run parks; then show it. Raises what parked it."""
+        from portability.cli import operations
+        from portability.engine.runner import Options
+
+        self.check_until(held.view().header.plan, held)
+        options = Options(
+            until=self.until, postpone_cutover=self.postpone_cutover, wait_soak=self.wait_soak, tick=self.tick
+        )
+        try:
+            with self.call.driving(), observing(self.call, held.view()) as observer:
+                operations.drive(self.call.desk, held, options, observer)
+        except errors.PortabilityError:
+            if self.call.asked.machine:
+                with contextlib.suppress(errors.PortabilityError):
+                    show_run(self.call, held.run)
+            raise
+        show_run(self.call, held.run)
+        return 0
+
+    def check_until(self, plan: Plan, held: Held | None = None) -> None:
+        """Raise `UsageMistake` where `--until` names no step of the plan."""
+        ids = [spec.id for spec in plan.steps]
+        if self.until is None or self.until in ids:
+            return
+        if held is not None:
+            held.release()
+        raise errors.UsageMistake(f"--until {self.until!a} is no step of this plan", next=f"one of: {', '.join(ids)}")
+
+    def nothing(self, nothing: NothingToDo, to: str) -> None:
+        """Say that the tenant is there already."""
+        from portability.report.status_object import no_run
+
+        at = f"{nothing.location.tier}@{nothing.location.placement}"
+        self.call.screen.result(f"{nothing.tenant} is in {at} already: nothing to do", no_run(nothing.tenant, at, to))
+
+    def _mine(self, held: Held) -> None:
+        self.call.run, self.call.wrote = held.run, True
+
+
+def _was(held: Held) -> str:
+    if held.previous is not None:
+        return f"its holder {held.previous.name} is gone"
+    return "it was parked"
+
+
+def show_run(call: Call, run: str) -> None:
+    """The run as it stands, as the result."""
+    from portability.report.status_text import status_text
+
+    seen = look(call, run)
+    call.screen.result(status_text(seen), seen.value)
+
+
+def look(call: Call, run: str) -> Any:  # noqa: ANN401 - a report.status_object.Seen, imported late
+    """The run as the journal tells it now."""
+    from portability.report.status_object import seen
+
+    journal = call.desk.journal
+    return seen(
+        view=journal.view(run),
+        lease=journal.lease(run),
+        cursors=journal.cursors(run),
+        parked=journal.parked_counts(run),
+        now=call.desk.clock.now(),
+    )
+
+
+@contextlib.contextmanager
+def observing(call: Call, view: RunView) -> Iterator[Observer]:
+    """Who listens to a run: the screen (lines, or a live display), `--events`, the log."""
+    from portability.engine.observer import both
+    from portability.report.events import EventFile, EventLines
+    from portability.report.lines import Lines
+
+    listeners: list[Any] = []
+    with contextlib.ExitStack() as stack:
+        if call.asked.events is not None:
+            listeners.append(stack.enter_context(EventFile.open(call.asked.events, call.screen.tell)))
+        if call.asked.quiet:
+            pass
+        elif call.asked.machine:
+            listeners.append(EventLines(call.screen.event))
+        elif call.screen.live:
+            from portability.report.live import Live
+
+            listeners.append(stack.enter_context(Live.begin(call.screen.err, view, color=call.screen.color)))
+        else:
+            listeners.append(Lines(call.screen.tell, view))
+        if call.asked.verbose:
+            from portability.cli.log import listen
+
+            listeners.append(listen())
+        yield both(*listeners)

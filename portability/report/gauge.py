@@ -1,0 +1,102 @@
+"""What events add up to: per step its state, per store the items and their rate, the channel's lag."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from portability.model.run import RunView
+
+WINDOW = 30.0
+"""Seconds over which a rate is taken."""
+
+
+@dataclass
+class StoreGauge:
+    """One store in one step: `done` and `expected` are items; `expected` is None where nobody knows."""
+
+    done: int = 0
+    bytes: int = 0
+    expected: int | None = None
+    recent: deque[tuple[float, int]] = field(default_factory=deque)
+
+    def add(self, now: float, items: int, size: int) -> None:
+        """Count a page."""
+        self.done += items
+        self.bytes += size
+        self.recent.append((now, items))
+        while self.recent and now - self.recent[0][0] > WINDOW:
+            self.recent.popleft()
+
+    def rate(self, now: float) -> float | None:
+        """Items a second over the window; None before there are two pages."""
+        if len(self.recent) < 2:  # noqa: PLR2004 - a rate needs two points
+            return None
+        return sum(items for _, items in self.recent) / max(now - self.recent[0][0], 0.001)
+
+    @property
+    def part(self) -> float | None:
+        """How much of the expected is done, 0 to 1."""
+        return min(1.0, self.done / self.expected) if self.expected else None
+
+
+@dataclass
+class StepGauge:
+    """One step of this process's turn."""
+
+    id: str
+    status: str = "pending"
+    began: float | None = None
+    ended: float | None = None
+    stores: dict[str, StoreGauge] = field(default_factory=dict)
+    lag: dict[str, Any] = field(default_factory=dict)
+    said: str = ""
+
+    def seconds(self, now: float) -> float | None:
+        """How long it has taken."""
+        return None if self.began is None else (self.ended or now) - self.began
+
+
+class Gauges:
+    """The steps of a run, brought up to date by events. Not thread-safe: its owner holds a lock."""
+
+    def __init__(self, view: RunView, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self.steps = {spec.id: StepGauge(spec.id, view.step(spec.id).status.value) for spec in view.header.plan.steps}
+        self.expected = {
+            change.name: int(change.estimate["items"])
+            for change in view.header.plan.changes
+            if change.estimate and "items" in change.estimate
+        }
+
+    def take(self, event: str, fields: dict[str, Any]) -> StepGauge | None:
+        """Count one event; the step it was about."""
+        step_id = str(fields.get("step", ""))
+        if not step_id:
+            return None
+        step = self.steps.setdefault(step_id, StepGauge(step_id))
+        now = self._monotonic()
+        if event == "step_started":
+            step.status, step.began, step.ended = "started", now, None
+        elif event in ("step_done", "step_skipped", "step_failed", "step_undone"):
+            step.status, step.ended = event.removeprefix("step_"), now
+            step.said = str(fields.get("error", ""))
+        elif event in ("copied", "compared"):
+            store = str(fields.get("store", ""))
+            gauge = step.stores.setdefault(store, StoreGauge(expected=self.expected.get(store)))
+            gauge.add(now, int(fields.get("items") or 0), int(fields.get("bytes") or 0))
+            if event == "copied":
+                self.expected[store] = (
+                    max(self.expected.get(store, 0), gauge.done) if step.ended else self.expected.get(store) or 0
+                )
+        elif event == "lag":
+            step.lag = fields
+        else:
+            told = [
+                f"{name} {value}" for name, value in fields.items() if name not in ("run", "step") and value is not None
+            ]
+            step.said = " ".join([event, *told])
+        return step

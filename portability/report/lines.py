@@ -1,0 +1,100 @@
+"""Progress off a terminal: a line where a step begins and ends, and one per 5 % or 15 s in between."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from portability.model.run import RunView
+from portability.report.gauge import Gauges, StepGauge, StoreGauge
+from portability.report.text import count, plain, size, span
+
+EVERY = 15.0
+PART = 0.05
+NAME = 14
+RUN_WORDS = {
+    "flipped": "the {serving} serves now",
+    "soaking": "soaking: the old side is kept current; `reverse` brings it back, `complete` deletes it",
+    "reversed": "reversed: the source serves, with everything written since",
+    "completed": "completed: the old copy is gone",
+    "unwound": "unwound: everything this run made was taken back",
+    "parked": "parked: {reason}",
+}
+
+
+class Lines:
+    """An observer that writes plain lines. `write` gets one line at a time."""
+
+    def __init__(
+        self, write: Callable[[str], None], view: RunView, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._write, self._monotonic = write, monotonic
+        self._gauges = Gauges(view, monotonic)
+        self._told: dict[tuple[str, str], tuple[float, float]] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, event: str, /, **fields: Any) -> None:
+        """See `engine.observer.Observer`."""
+        with self._lock:
+            step = self._gauges.take(event, fields)
+            if step is None:
+                if event in RUN_WORDS:
+                    self._write(RUN_WORDS[event].format_map(_Known(fields)))
+                return
+            if event.startswith("step_"):
+                self._write(self._ended(step) if event != "step_started" else f"{step.id:<{NAME}} started")
+            elif event in ("copied", "compared"):
+                store = str(fields.get("store", ""))
+                gauge = step.stores[store]
+                if self._due(step.id, store, gauge.part):
+                    self._write(f"{step.id:<{NAME}} {figures(store, gauge, self._monotonic())}")
+            elif event == "lag":
+                if self._due(step.id, "lag", None):
+                    self._write(f"{step.id:<{NAME}} {lag(step)}")
+            elif self._due(step.id, event, None):
+                self._write(f"{step.id:<{NAME}} {plain(step.said)}")
+
+    def _due(self, step: str, what: str, part: float | None) -> bool:
+        now = self._monotonic()
+        before = self._told.get((step, what))
+        if before is not None:
+            moved = part is not None and part - before[1] >= PART
+            if now - before[0] < EVERY and not moved:
+                return False
+        self._told[step, what] = (now, part or 0.0)
+        return True
+
+    def _ended(self, step: StepGauge) -> str:
+        took = step.seconds(self._monotonic())
+        after = "" if took is None or step.status == "skipped" else f" in {span(took)}"
+        totals = "".join(f"  {plain(store)} {count(gauge.done)} items" for store, gauge in step.stores.items())
+        why = f": {plain(step.said)}" if step.status == "failed" else ""
+        return f"{step.id:<{NAME}} {step.status}{after}{totals}{why}"
+
+
+class _Known(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return f"({key} not told)"
+
+
+def figures(store: str, gauge: StoreGauge, now: float) -> str:
+    """`Order  1,200 of ~12,000 items (10 %)  1.1 MiB  210 items/s`."""
+    said = f"{plain(store)}  {count(gauge.done)}"
+    said += f" of ~{count(gauge.expected)} items ({(gauge.part or 0.0):.0%})" if gauge.expected else " items"
+    if gauge.bytes:
+        said += f"  {size(gauge.bytes)}"
+    rate = gauge.rate(now)
+    return said + (f"  {count(rate)} items/s" if rate is not None else "")
+
+
+def lag(step: StepGauge) -> str:
+    """`0.4 s behind, 12 keys waiting`."""
+    seconds = step.lag.get("seconds")
+    said = "not yet at the tip" if seconds is None else f"{span(float(seconds))} behind"
+    said += f", {count(step.lag.get('backlog') or 0)} keys waiting"
+    for name in ("parked", "doubtful"):
+        if step.lag.get(name):
+            said += f", {count(step.lag[name])} {name}"
+    return said

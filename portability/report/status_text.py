@@ -1,0 +1,92 @@
+"""A run as `status` shows it to people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from portability.model.status import RunState
+from portability.report.status_object import Seen
+from portability.report.text import count, moment, plain, size, span
+
+MARK = {
+    "pending": " ",
+    "started": ">",
+    "done": "+",
+    "skipped": "=",
+    "failed": "x",
+    "undoing": "<",
+    "undone": "-",
+    "undo_failed": "x",
+}
+
+
+def status_text(seen: Seen) -> str:
+    """The whole screen."""
+    view, value = seen.view, seen.value
+    header = view.header
+    lines = [
+        f"run {header.run}   {plain(header.tenant)}: {value['from']} -> {value['to']}   {_state(seen)}",
+        f"begun {moment(header.at)} by {plain(header.operator)}"
+        + (f", {plain(header.reason)}" if header.reason else ""),
+        _holder(seen),
+        "",
+        *(_step(step) for step in value["steps"]),
+    ]
+    if value["data"]:
+        lines += ["", *(_store(store) for store in value["data"])]
+    lines += _figures(value)
+    lines += ["", *(f"Next: {step}" for step in value["next_steps"])]
+    return "\n".join(lines) + "\n"
+
+
+def _state(seen: Seen) -> str:
+    view = seen.view
+    why = f" ({view.reason})" if view.reason else ""
+    said = f"{view.state}{why}, the {view.serving} serves"
+    if view.fenced:
+        said += ", WRITES ARE PAUSED"
+    return said
+
+
+def _holder(seen: Seen) -> str:
+    view, lease = seen.view, seen.lease
+    what = f"   {plain(view.what)}" if view.what and view.state is not RunState.RUNNING else ""
+    if lease.holder is None:
+        return f"held by nobody; last entry {moment(view.last_at)}{what}"
+    age = max(0.0, seen.now - lease.beat_at)
+    return f"held by {plain(lease.holder.name)}, lease {lease.fence}, last beat {span(age)} ago{what}"
+
+
+def _step(step: dict[str, Any]) -> str:
+    took = "" if step["seconds"] is None else span(step["seconds"])
+    again = f"  {step['attempts']} attempts" if step["attempts"] > 1 else ""
+    return f"  {MARK[step['status']]} {step['id']:<14} {step['status']:<10} {took:>9}{again}".rstrip()
+
+
+def _store(store: dict[str, Any]) -> str:
+    parts = [f"  {plain(store['store']):<14}"]
+    if store["items"] is not None:
+        parts.append(f"{count(store['items'])} items  {size(store['bytes'] or 0)}")
+    for name, word in (
+        ("synced_keys", "synced"),
+        ("parked_keys", "parked"),
+        ("doubtful_keys", "doubtful"),
+        ("repaired_keys", "repaired"),
+    ):
+        if store[name]:
+            parts.append(f"{count(store[name])} {word}")
+    return "  ".join(parts)
+
+
+def _figures(value: dict[str, Any]) -> list[str]:
+    said = []
+    cutover, channel, verify = value["cutover"], value["channel"], value["verify"]
+    if channel["lag_seconds"] is not None:
+        said.append(f"channel {span(channel['lag_seconds'])} behind when last measured")
+    if verify["checked"] is not None:
+        said.append(f"verified {count(verify['checked'])} items, {count(verify['mismatched'])} differ")
+    if cutover["pause_ms"] is not None:
+        late = "" if cutover["late_events"] is None else f", {cutover['late_events']} late events"
+        said.append(f"writes were paused {cutover['pause_ms']:.0f} ms behind the fence {cutover['fence']}{late}")
+    said += [f"cutover waits: {plain(reason)}" for reason in cutover["blocked_by"]]
+    return ["", *(f"  {line}" for line in said)] if said else []
