@@ -38,6 +38,7 @@ class Doubt:
         self._channel = ""
         self._taken_over: Horizon | None = None
         self._inherited: set[KeyId] = set()
+        self.total = 0  # keys that were ever in doubt
 
     @property
     def durable(self) -> bool:
@@ -51,7 +52,8 @@ class Doubt:
         """
         with self._lock:
             self._ledger, self._channel, self._taken_over = ledger, channel, taken_over
-            fresh, self._batches = self._batches, []
+            fresh = [batch for batch in self._batches if not batch.id]
+            self._batches = [batch for batch in self._batches if batch.id]
         for batch in fresh:
             self._add(batch.keys, batch.at)
         self.reload()
@@ -96,6 +98,7 @@ class Doubt:
         id_ = self._ledger.park(self._channel, GROUP, keys) if self._ledger is not None else ""
         with self._lock:
             self._batches.append(Due(id_, at, keys))
+            self.total += len(keys)
 
     def due(self) -> list[Due]:
         """The batches whose horizon has passed."""

@@ -68,7 +68,7 @@ class Sync:
     def write(
         self, puts: Sequence[Item], deletes: Sequence[Key] = (), *, canaries: bool = False, pool: Executor | None = None
     ) -> Written:
-        """Write at the destination; what the write leaves open is recorded even when it raises. The caller holds the keys."""
+        """Write at the destination; what it leaves open is recorded even when it raises. The caller holds the keys."""
         written = Written()
         try:
             return self.destination.write(puts, deletes, canaries=canaries, pool=pool, into=written)

@@ -1,0 +1,67 @@
+"""The proof that a stream was read past a moment, shard by shard."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterable
+
+from portability.stores.dynamodb.feed import Read
+from portability.stores.dynamodb.layout import KeyId, Layout
+
+MOST = 200  # canaries in a round
+
+
+class Drain:
+    """What each open shard has shown. A shard is proven by one of three.
+
+    * A canary written for this drain: whatever was written to that shard before it has been read.
+    * Its own end: it was open when the shards were listed, so all from before the listing is in it.
+    * Without canaries, a record created in a later second than `after` (records carry whole seconds).
+    """
+
+    def __init__(self, layout: Layout, after: float | None) -> None:
+        self._layout = layout
+        self._floor = None if after is None else math.floor(after)
+        self._need: set[str] | None = None
+        self._shown: set[str] = set()
+        self._canaries: set[KeyId] = set()
+        self._lock = threading.Lock()
+
+    @property
+    def listed(self) -> bool:
+        """Whether the shards were listed since the drain began."""
+        return self._need is not None
+
+    def listing(self, open_shards: Iterable[str]) -> None:
+        """The shards that are open now; the first listing counts."""
+        with self._lock:
+            if self._need is None:
+                self._need = set(open_shards)
+
+    def expect(self, canaries: Iterable[KeyId]) -> None:
+        """These canaries are about to be written."""
+        with self._lock:
+            self._canaries |= set(canaries)
+
+    def see(self, page: Read) -> None:
+        """A page whose keys are dealt with."""
+        with self._lock:
+            if page.closed or any(self._proves(record.created, record.event, record.keys) for record in page.records):
+                self._shown.add(page.shard)
+
+    def _proves(self, created: int, event: str, keys: dict[str, object]) -> bool:
+        if self._floor is not None:
+            return created > self._floor
+        return event != "REMOVE" and self._layout.is_canary(keys) and self._layout.key_id(keys) in self._canaries
+
+    @property
+    def missing(self) -> set[str]:
+        """Open shards that have shown nothing yet."""
+        with self._lock:
+            return (self._need or set()) - self._shown
+
+    def round(self, before: int) -> int:
+        """How many canaries to write next: enough to hit every shard almost surely, then twice as many."""
+        shards = len(self._need or ())
+        return min(MOST, before * 2 or max(4, math.ceil(shards * (math.log(max(1, shards)) + 2))))

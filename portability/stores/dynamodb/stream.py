@@ -1,0 +1,80 @@
+"""A table's stream: found, turned on where it is off, turned off after its last run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from portability import errors
+from portability.aws.dynamodb import Dynamo
+from portability.aws.streams import Streams
+from portability.stores.base import Ledger
+
+PATIENCE = 300.0  # seconds a stream may take to become ENABLED
+LOOK_EVERY = 0.2
+
+
+@dataclass(frozen=True)
+class TableStream:
+    """The change stream of one table. Who uses a stream that this tool enabled is in the journal."""
+
+    table: str
+    dynamo: Dynamo
+    streams: Streams
+    monotonic: Callable[[], float]
+    sleep: Callable[[float], None]
+
+    def latest(self) -> str | None:
+        """The ARN of the stream that is on; None where it is off. Raises `NotFound` without the table."""
+        description = self.dynamo.describe(self.table)
+        if description is None:
+            raise errors.NotFound(
+                f"there is no table {self.table}",
+                operation="dynamodb.DescribeTable",
+                aws_code="ResourceNotFoundException",
+            )
+        if not (description.get("StreamSpecification") or {}).get("StreamEnabled", False):
+            return None
+        return str(description["LatestStreamArn"])
+
+    def ensure(self, ledger: Ledger) -> tuple[str, bool]:
+        """Turn the stream on if it is off and wait until it is ENABLED: its ARN, and whether it was off."""
+        arn = self.latest()
+        if arn is not None:
+            if ledger.stream_users(self.table):
+                ledger.stream_users(self.table, add=True)
+            self._wait(arn)
+            return arn, False
+        # Who asked for it is written first: a crash behind the next line leaves a stream that somebody turns off.
+        ledger.stream_users(self.table, add=True)
+        self.dynamo.update_table(
+            TableName=self.table, StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
+        )
+        deadline = self.monotonic() + PATIENCE
+        while (arn := self.latest()) is None:
+            self._pause(deadline)
+        self._wait(arn)
+        return arn, True
+
+    def _wait(self, arn: str) -> None:
+        deadline = self.monotonic() + PATIENCE
+        while self.streams.status(arn) != "ENABLED":
+            self._pause(deadline)
+
+    def _pause(self, deadline: float) -> None:
+        if self.monotonic() > deadline:
+            raise errors.Unavailable(
+                f"the stream of {self.table} is not ENABLED after {PATIENCE:g} s",
+                operation="dynamodb-streams.DescribeStream",
+                aws_code="NotEnabled",
+                next="portability resume",
+            )
+        self.sleep(LOOK_EVERY)
+
+    def let_go(self, ledger: Ledger) -> None:
+        """This run uses the stream no more: turn it off if this tool turned it on and no other run uses it."""
+        if not ledger.stream_users(self.table) or ledger.stream_users(self.table, add=False):
+            return
+        if self.dynamo.describe(self.table) is None or self.latest() is None:
+            return
+        self.dynamo.update_table(TableName=self.table, StreamSpecification={"StreamEnabled": False})

@@ -1,0 +1,43 @@
+"""What a channel stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from portability.stores.base import Compared, Difference
+from portability.stores.dynamodb.layout import Reach
+from portability.stores.dynamodb.plane import Plane
+from portability.stores.dynamodb.stream import TableStream
+from portability.stores.dynamodb.sync import Sync
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often things are done, in seconds."""
+
+    idle: float = 0.1  # between two looks at a quiet stream
+    shards: float = 10.0  # between two listings of the shards
+    positions: float = 0.3  # between two savings of the positions
+    outage: float = 120.0  # how long the poller lives without an answer
+    canary: float = 0.25  # for how long a round of canaries is waited for
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """One direction of one store, as its channel sees it."""
+
+    name: str
+    origin: Plane
+    reach: Reach
+    units: tuple[str, ...]
+    sync: Sync
+    stream: TableStream
+    compare: Callable[[str], Compared]  # compares a unit and syncs what differs
+    strays: Callable[[], list[Difference]]
+    now: Callable[[], float]
+    monotonic: Callable[[], float]
+    sleep: Callable[[float], None]
+    nonce: Callable[[], str]
+    horizon: float
+    pace: Pace = Pace()
