@@ -171,8 +171,10 @@ def _refused(  # noqa: PLR0911 - one answer a group of codes
             f"{at}: the credentials have expired", next="renew the credentials, then portability resume"
         )
     if code in DENIED or code.startswith("AccessDenied"):
-        signer = f"{service}:{failure.operation_name}" if failure.operation_name else operation.replace(".", ":")
-        return errors.Unauthorised(f"{what} (needs the permission {signer})", next="portability doctor")
+        # Where credentials are fetched to sign with, it is that call which was denied.
+        asked = operation if operation.endswith(f".{failure.operation_name}") else f"sts.{failure.operation_name}"
+        permission = asked.replace(".", ":")
+        return errors.Unauthorised(f"{what} (needs the permission {permission})", next="portability doctor")
     if code in BAD_CREDENTIALS:
         return errors.Unauthorised(what, next="check the credentials: aws sts get-caller-identity")
     return _kind(failure, code, service)(what, operation=operation, aws_code=code)

@@ -1,7 +1,7 @@
 """What a client may send, and when: the allow-list of reads, the look before each send, the whole answer after it.
 
 The fast path asks the same questions: `is_read`, `refuse_unless_read`, `check_whole`.
-Source: botocore events `before-call`, `before-send` and `before-parse`; DynamoDB's `x-amz-crc32` answer header.
+Source: botocore events `provide-client-params`, `before-send`, `before-parse`; DynamoDB's `x-amz-crc32` header.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def install(client: BaseClient, *, read_only: bool, look: Callable[[], None] | N
             check_whole(service, response_dict["headers"], response_dict["body"])
 
     if read_only:
-        events.register_first("before-call", refuse_call)
+        events.register_first("provide-client-params", refuse_call)
         events.register_first("before-send", refuse_send)
     events.register_last("before-send", look_then_send)
     events.register_first("before-parse", check_answer)

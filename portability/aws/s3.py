@@ -37,7 +37,8 @@ class S3:
         """
         digest = hashlib.sha256(body).digest()
         checksum = base64.b64encode(digest).decode()
-        self._call(self._client.put_object, Bucket=bucket, Key=key, Body=body, ChecksumSHA256=checksum)
+        checked = {"ChecksumAlgorithm": "SHA256", "ChecksumSHA256": checksum}
+        self._call(self._client.put_object, Bucket=bucket, Key=key, Body=body, **checked)
         return digest.hex()
 
     def head(self, bucket: str, key: str) -> Stored | None:

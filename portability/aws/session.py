@@ -18,7 +18,7 @@ which every boto3 method runs, so that no botocore error leaves this room:
 added to `guard.READS`, else a read-only client refuses it and it is not retried. Clients are shared between threads: a
 wrapper holds no state of its own.
 
-Source: botocore events `before-call`, `before-send`, `before-parse`; AWS STS AssumeRole; botocore's settings
+Source: botocore events (see `guard.py`); AWS STS AssumeRole; botocore's settings
 (`AWS_ENDPOINT_URL*`, profiles, CA bundle).
 """
 

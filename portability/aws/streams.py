@@ -37,7 +37,10 @@ class Shard:
 
 @dataclass(frozen=True)
 class Record:
-    """That a key changed: `sequence` is text, `created` is whole epoch seconds as the service gives them."""
+    """That a key changed: `sequence` is text, `created` is epoch seconds as the service gives them.
+
+    AWS rounds `created` down to the second, DynamoDB Local down to the *minute*: a record may be younger than it says.
+    """
 
     keys: dict[str, Any]  # attribute-value JSON
     sequence: str
@@ -180,7 +183,7 @@ class Reader:
     def iterator_age(self, now: float) -> float | None:
         """Seconds from the newest record that was read to `now`, never negative; None before the first record.
 
-        Records carry whole seconds, so it may be up to a second too old. On a quiet shard it grows without any lag.
+        It is too old by what the service rounded `created` down. On a quiet shard it grows without any lag.
         """
         return None if self._newest is None else max(0.0, now - self._newest)
 

@@ -17,7 +17,7 @@ RESET = b""
 
 @dataclass
 class Heard:
-    """One request: the operation of its target header, and its body."""
+    """One request: the operation of its target header (its path where it has none), and its body."""
 
     operation: str
     headers: dict[str, str]
@@ -54,7 +54,7 @@ class _Handler(socketserver.StreamRequestHandler):
                 name, _, value = header.decode().partition(":")
                 headers[name.lower()] = value.strip()
             body = self.rfile.read(int(headers.get("content-length", 0)))
-            operation = headers.get("x-amz-target", line.decode().strip()).rpartition(".")[2]
+            operation = headers.get("x-amz-target", line.decode().split(" ")[1]).rpartition(".")[2]
             answer = self.server.stub.next(Heard(operation, headers, body))
             if answer is RESET:
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
