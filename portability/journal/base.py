@@ -48,6 +48,9 @@ class Journal(Protocol):
     def parked_counts(self, run: str) -> dict[str, int]:
         """Parked and doubtful keys per channel name, without a lease."""
 
+    def parked_groups(self, run: str) -> dict[tuple[str, str], int]:
+        """Keys that wait by (channel name, group: a unit, `doubt`, `unwritable`, …), without a lease."""
+
     def start(self, header: Header, holder: Holder, *, write_id: str) -> Held:
         """One transaction: TENANT/ACTIVE, HEADER, LEASE, first entry, RUNS index, PLAN spent.
 

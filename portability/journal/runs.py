@@ -96,8 +96,16 @@ class TableJournal:
     def parked_counts(self, run: str) -> dict[str, int]:
         """Parked and doubtful keys per channel name."""
         counts: dict[str, int] = {}
+        for (channel, _), number in self.parked_groups(run).items():
+            counts[channel] = counts.get(channel, 0) + number
+        return counts
+
+    def parked_groups(self, run: str) -> dict[tuple[str, str], int]:
+        """Keys that wait by (channel name, group); see `base.Journal`."""
+        counts: dict[tuple[str, str], int] = {}
         for row in self.table.query(rows.run_key(run, "").pk, rows.KEYS):
-            counts[row["channel"]] = counts.get(row["channel"], 0) + row["count"]
+            group = (row["channel"], row["group"])
+            counts[group] = counts.get(group, 0) + row["count"]
         return counts
 
     # --------------------------------------------------------------------------------------------------- taking a lease
