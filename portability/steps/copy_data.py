@@ -12,11 +12,13 @@ import msgspec
 from msgspec import Meta
 
 from portability.model.change import Change, Sign
-from portability.model.estate import Value
+from portability.model.estate import Model, Value
 from portability.model.run import Cursor
 from portability.steps.base import Context, Observe, Output, Phase
 from portability.steps.channels import Channels
+from portability.steps.erase_guard import guard_for
 from portability.steps.unit_pool import run_units
+from portability.steps.verify_data import horizon_left
 from portability.stores.base import Flow, Move
 
 
@@ -77,9 +79,12 @@ class CopyData:
         A pooled target keeps no table of the run's, so the tenant's items there are erased, key by key.
         """
         for planned, move in zip(ctx.plan.moving, ctx.moves, strict=True):
-            if planned.target.model != "pool":
+            if planned.target.model is not Model.POOL:
                 continue
-            move.erase(Flow.REVERSE, guard=ctx.check)
+            guard = guard_for(ctx, "source")
+            guard()
+            wait_for_late_writes(ctx)
+            move.erase(Flow.REVERSE, guard=guard)
 
 
 def unit_name(move: Move, unit: str) -> str:
@@ -90,6 +95,15 @@ def unit_name(move: Move, unit: str) -> str:
 def copy_change(move: Move) -> Change:
     """The one line of a store's copy, in a plan and as an intent."""
     return Change(step="", sign=Sign.MOVE, kind="copy", name=move.store)
+
+
+def wait_for_late_writes(ctx: Context) -> None:
+    """Wait until no write of a process that is gone may land any more: it would outlive the deletion."""
+    until = ctx.clock.monotonic() + horizon_left(ctx)
+    while (left := until - ctx.clock.monotonic()) > 0:
+        ctx.check()
+        ctx.progress("waiting", about="writes that may still land", seconds_left=left)
+        ctx.clock.sleep(min(left, 1.0))
 
 
 def _copy(

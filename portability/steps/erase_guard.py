@@ -1,0 +1,46 @@
+"""Asked before every deletion: whether the directory still routes the tenant to the other side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from portability import errors
+from portability.steps.base import Context
+from portability.steps.cutover.routing import routing
+from portability.steps.directory import DirectoryRecord, directory_of, location
+
+
+def guard_for(ctx: Context, serving: str) -> Callable[[], None]:
+    """A guard that raises `Mismatch` unless the record routes to `serving`, and what `ctx.check` raises.
+
+    While the target serves, the record must carry this run's open stamp too: another run may have moved the tenant.
+    """
+    table = directory_of(ctx)
+
+    def guard() -> None:
+        ctx.check()
+        record = table.read(ctx.plan.tenant)
+        reason = "the record is gone" if record is None else _reason(ctx, serving, record)
+        if reason:
+            raise errors.Mismatch(
+                f"nothing more of {ctx.plan.tenant} is deleted: {reason}",
+                next=f"portability status {ctx.plan.tenant}",
+                changed="What was deleted before stays deleted; the archive has it.",
+            )
+
+    return guard
+
+
+def _reason(ctx: Context, serving: str, record: DirectoryRecord) -> str:
+    stamp = record.stamp
+    if stamp is not None and stamp.run != ctx.run:
+        return f"the directory record carries the stamp of {stamp.run}"
+    if serving == "target" and (stamp is None or stamp.fenced):
+        return "the directory record does not carry this run's open stamp"
+    if ctx.output("stage_config").get("fields"):
+        drifted = sorted(name for name, value in routing(ctx, serving).items() if record.text(name) != value)
+        return f"the directory record no longer routes to the {serving}: {', '.join(drifted)}" if drifted else ""
+    at = ctx.plan.source if serving == "source" else ctx.plan.target
+    if location(ctx.estate, record) != (at.tier, at.placement):
+        return f"the directory record does not route to the {serving}"
+    return ""
