@@ -131,7 +131,7 @@ class RetireSource:
 
 
 def deletions(ctx: Observe, *, archive: bool, pool: str | None) -> list[Change]:
-    """What completing the run makes and deletes: one function for plan and intents. `pool` is the source's user pool."""
+    """What completing the run makes and deletes, for plan and intents alike. `pool` is the source's user pool."""
     lines = []
     if archive and ctx.estate.archive is not None and _leaves_a_copy(ctx):
         where = f"s3://{ctx.estate.archive.bucket}/{ctx.estate.archive.prefix}{ctx.plan.tenant}/"
