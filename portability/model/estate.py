@@ -167,9 +167,8 @@ class TenantKey(Value, frozen=True, kw_only=True):
     """How the tenant is found in a store's keys."""
 
     in_: Literal["partition_key"] = msgspec.field(name="in", default="partition_key")  # where the tenant id stands
-    pattern: Word = (
-        "{tenant}"  # the key: {tenant}, then {suffix} (a number from `suffixes`) or {rest} (free, see `enumerate`)
-    )
+    # the key: {tenant}, then {suffix} (a number from `suffixes`) or {rest} (free, see `enumerate`)
+    pattern: Word = "{tenant}"
     suffixes: Suffixes | None = None  # the range of {suffix}
     enumerate: Enumerate = Enumerate()  # how the keys of a pattern with {rest} are listed
 
@@ -244,9 +243,7 @@ class Fence(Value, frozen=True, kw_only=True):
     probe: Probe | None = None  # your own write probe, beside the tool's
     effective_within: Duration | None = None  # how long until no write passes; default: declared by the kind
     lifts_within: Duration | None = None  # how long until writes pass again; default: declared by the kind
-    refusals: Annotated[int, Meta(ge=1, le=100)] = (
-        3  # consecutive refused probes, over fresh connections, that prove it
-    )
+    refusals: Annotated[int, Meta(ge=1, le=100)] = 3  # consecutive refused probes, over new connections, that prove it
     freeze_max: Duration = "5s"  # the longest this tenant's writes may pause; then the cutover takes itself back
     drain: Duration = "2s"  # the part of freeze_max meant for draining and comparing
     attempts: Annotated[int, Meta(ge=1, le=20)] = 3  # cutovers tried before the run parks
@@ -277,7 +274,7 @@ class Hooks(Value, frozen=True, kw_only=True):
 class Estate(Value, frozen=True, kw_only=True):
     """The whole file."""
 
-    apiVersion: Literal["portability/v1"]  # noqa: N815 - the file's own spelling
+    apiVersion: Literal["portability/v1"]  # noqa: N815 - the version of this format
     kind: Literal["Estate"]  # tells an estate from a recipe
     name: Name = "estate"  # shown above every plan
     accounts: Accounts  # the accounts and regions the tool may touch

@@ -57,7 +57,7 @@ class StepSpec(Value, frozen=True, kw_only=True):
 class Recipe(Value, frozen=True, kw_only=True):
     """A declarative migration plan for moving from one model to another."""
 
-    apiVersion: Literal["portability/v1"]  # noqa: N815 - the file's own spelling
+    apiVersion: Literal["portability/v1"]  # noqa: N815 - the version of this format
     kind: Literal["MigrationPlan"]  # tells a recipe from an estate
     name: RecipeName  # shown in plans
     from_: Model = msgspec.field(name="from")  # the model a tenant leaves

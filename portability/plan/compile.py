@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from portability import errors
-from portability.model.change import Change
 from portability.model.estate import Estate, Model, Tier, Value
 from portability.model.plan import Location, Plan, Side, StoreMove, location
 from portability.model.recipe import Recipe
@@ -39,8 +38,8 @@ def compile_plan(
 
     `record_location` is (tier, placement), the placement None where the record names none. `to` is `tier` or
     `tier@placement`; without a placement the tenant goes to the tier's `default`, or its first. A tenant that is asked
-    into its own tier stays in its placement. `account` comes from STS. `facts` are structural observations; they are
-    usually added to a plan compiled without them, by `with_facts`.
+    into its own tier stays in its placement. `account` comes from STS. `facts` are structural observations:
+    what a first plan, compiled without them, was used to look at.
 
     Raises `UnknownName` (tier, placement), `UsageMistake` (tenant id), `WrongEstate` (account), `NoRecipe`, and
     `PreflightRefused` where a table of the tenant's own would be a shared one.
@@ -74,12 +73,6 @@ def compile_plan(
         digest="",
     )
     return msgspec.structs.replace(plan, digest=digest(plan))
-
-
-def with_facts(plan: Plan, facts: Mapping[str, Any], changes: Iterable[Change] = ()) -> Plan:
-    """The plan with what was observed, digested anew."""
-    observed = msgspec.structs.replace(plan, facts=plain(facts), changes=list(changes))
-    return msgspec.structs.replace(observed, digest=digest(observed))
 
 
 def resolve(estate: Estate, tier_name: str, placement_name: str | None, *, about: str, next: str) -> Location:  # noqa: A002 - as in `errors`

@@ -256,8 +256,11 @@ def _settings(data: dict[str, Any], steps: Steps, file: _File) -> None:
     """Check each step's `with` against its own type."""
     listed = data.get("steps")
     for index, step in enumerate(listed if isinstance(listed, list) else []):
-        if isinstance(step, dict) and isinstance(step.get("uses"), str) and step["uses"] in steps.schemas:
-            check(step.get("with", {}), steps.schemas[step["uses"]], ("steps", index, "with"), file.report)
+        if not isinstance(step, dict) or not isinstance(step.get("with", {}), dict):
+            continue  # its shape is a problem already
+        uses = step.get("uses")
+        if isinstance(uses, str) and uses in steps.schemas:
+            check(step.get("with", {}), steps.schemas[uses], ("steps", index, "with"), file.report)
 
 
 def _recipes(folder: Folder, label: str, steps: Steps) -> list[Recipe]:

@@ -45,7 +45,7 @@ def check(data: object, kind: Any, path: Path, report: Report) -> None:  # noqa:
     elif origin is dict:
         _mapping(data, arguments, path, report)
     elif origin in (list, tuple):
-        _sequence(data, origin, arguments, path, report)
+        _sequence(data, arguments, path, report, fixed=origin is tuple and ... not in arguments)
     elif origin is Literal:
         _choice(data, arguments, path, report)
     elif isinstance(kind, type) and issubclass(kind, enum.Enum):
@@ -96,15 +96,15 @@ def _mapping(data: object, arguments: tuple[Any, ...], path: Path, report: Repor
         check(value, arguments[1], (*path, key), report)
 
 
-def _sequence(data: object, origin: type, arguments: tuple[Any, ...], path: Path, report: Report) -> None:
+def _sequence(data: object, arguments: tuple[Any, ...], path: Path, report: Report, *, fixed: bool) -> None:
     if not isinstance(data, list):
         report(path, _expected("a list", data))
         return
-    if origin is tuple and len(data) != len(arguments):
+    if fixed and len(data) != len(arguments):
         report(path, f"expected {len(arguments)} entries, got {len(data)}")
         return
     for index, value in enumerate(data):
-        check(value, arguments[index] if origin is tuple else arguments[0], (*path, index), report)
+        check(value, arguments[index] if fixed else arguments[0], (*path, index), report)
 
 
 def _choice(data: object, choices: Collection[Any], path: Path, report: Report) -> None:

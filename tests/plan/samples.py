@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from portability.model.change import Change
+from portability.model.plan import Plan
+from portability.plan.digest import digest, plain
 from portability.steps.catalog import STEPS
 
 KNOWN = frozenset(STEPS)
@@ -67,3 +75,9 @@ def edited(text: str, old: str, new: str) -> str:
     """The text with one place changed; fails where there is not exactly one."""
     assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in the sample"
     return text.replace(old, new)
+
+
+def with_facts(plan: Plan, facts: Mapping[str, Any], changes: Sequence[Change] = ()) -> Plan:
+    """The plan as if it had been compiled with these facts."""
+    observed = msgspec.structs.replace(plan, facts=plain(facts), changes=list(changes))
+    return msgspec.structs.replace(observed, digest=digest(observed))

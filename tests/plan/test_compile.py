@@ -10,7 +10,7 @@ import pytest
 from portability import errors
 from portability.model.estate import Estate
 from portability.model.plan import Plan
-from portability.plan.compile import NothingToDo, compile_plan, with_facts
+from portability.plan.compile import NothingToDo, compile_plan
 from portability.plan.load import load_estate, load_recipe, shipped_recipes
 from tests.plan.samples import ESTATE, KNOWN, RECIPE, edited
 
@@ -149,9 +149,8 @@ def test_steps_run_by_their_needs_and_file_order_breaks_ties(tmp_path: Path) -> 
 
 
 def test_facts_are_kept_as_plain_data_and_change_the_digest(estate: Estate) -> None:
-    plan = plan_of(estate)
-    observed = with_facts(plan, {"Order": {"indexes": {"b", "a"}, "key": ("shardId", "orderId")}})
+    observed = plan_of(estate, facts={"Order": {"indexes": {"b", "a"}, "key": ("shardId", "orderId")}})
     assert observed.facts == {"Order": {"indexes": ["a", "b"], "key": ["shardId", "orderId"]}}
-    assert observed.digest != plan.digest
+    assert observed.digest != plan_of(estate).digest
     with pytest.raises(ValueError, match="bytes has no canonical form"):
-        with_facts(plan, {"key": b"\x00"})
+        plan_of(estate, facts={"key": b"\x00"})

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from portability.model.change import Change, Sign
 from portability.model.plan import Plan
-from portability.plan.compile import compile_plan, with_facts
+from portability.plan.compile import compile_plan
 from portability.plan.digest import OUTSIDE, canonical, differences, digest
 from portability.plan.load import load_estate, shipped_recipes
-from tests.plan.samples import ESTATE, KNOWN
+from tests.plan.samples import ESTATE, KNOWN, with_facts
 
 
 @pytest.fixture(scope="module")

@@ -17,10 +17,10 @@ from portability import errors
 from portability.model.change import Change, Sign
 from portability.model.plan import Plan
 from portability.plan import saved
-from portability.plan.compile import compile_plan, with_facts
+from portability.plan.compile import compile_plan
 from portability.plan.load import load_estate, shipped_recipes
 from portability.plan.saved import MAX_BYTES, read_plan, write_plan
-from tests.plan.samples import ESTATE, KNOWN
+from tests.plan.samples import ESTATE, KNOWN, with_facts
 
 
 @pytest.fixture
@@ -61,6 +61,7 @@ def test_every_edited_value_is_noticed(plan: Plan, tmp_path: Path) -> None:
         ('"tenant": "tenant-42"', '"tenant": "tenant-7"'),
         ('"Order-tenant-42"', '"Order-tenant-7"'),
         ('"freeze_max": "5s"', '"freeze_max": "9s"'),
+        ('"made": ""', '"made": "again"'),
         ('"uses": "verify_data"', '"uses": "soak"'),
         ('"usd": 1.6', '"usd": 0.6'),
         ('"account": "123456789012"', '"account": "210987654321"'),
