@@ -78,22 +78,28 @@ def _write(options: argparse.Namespace, shape: Shape, dynamodb: DynamoDBClient) 
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda number, _frame: stopped.append(number))  # the write in flight is finished
     rng = random.Random(f"{options.seed}/{options.writer}")  # noqa: S311 - repeatable
-    access = DataAccess(dynamodb, shape.directory, options.tenant, cache_seconds=options.cache_seconds, rng=rng)
     seeded = [
         (store, shape.stores[store].key_of(item))
         for store in shape.stores
         for item in shape.read_items(dynamodb, options.tenant, store)
         if WRITE_ID not in item
     ]
+    ends = time.monotonic() + (options.seconds if options.seconds is not None else float("inf"))
+
+    def done() -> bool:
+        over = time.monotonic() >= ends or (options.until_file is not None and options.until_file.exists())
+        return bool(stopped) or over
+
+    def wait_for_the_fence(seconds: float) -> None:
+        if done():
+            raise StillFenced
+        time.sleep(seconds)
+
+    where = (dynamodb, shape.directory, options.tenant)
+    access = DataAccess(*where, cache_seconds=options.cache_seconds, sleep=wait_for_the_fence, rng=rng)
     with ledgers.Ledger(options.ledger, options.writer) as ledger:
         share = (options.number, options.writers) if options.writers else share_of(options.writer)
         writer = Writer(options.writer, shape, options.tenant, access, ledger, rng=rng, seeded=seeded, share=share)
-        ends = time.monotonic() + (options.seconds if options.seconds is not None else float("inf"))
-
-        def done() -> bool:
-            over = time.monotonic() >= ends or (options.until_file is not None and options.until_file.exists())
-            return bool(stopped) or over
-
         keep_writing(writer.write_once, rate=options.rate, done=done)
     _print({"version": 1, "writer": options.writer, **writer.counts})
     return 0

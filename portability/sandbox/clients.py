@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import os
 from dataclasses import dataclass
@@ -69,12 +70,9 @@ def open_clients() -> Clients:
 
 def client(service: str, config: Config = SEEDING) -> Any:  # noqa: ANN401 - boto3 makes the class at run time
     """A client that can only reach this host: a dummy secret, and Refused unless its endpoint is loopback."""
-    session = boto3.Session(
-        aws_access_key_id=os.environ.get("AWS_ACCESS_KEY_ID") or "testing",  # names a database of DynamoDB Local
-        aws_secret_access_key="testing",
-        region_name=os.environ.get("AWS_REGION") or REGION,
-    )
-    made = session.client(service, config=config)  # type: ignore[call-overload]
+    key = os.environ.get("AWS_ACCESS_KEY_ID") or "testing"  # names a database of DynamoDB Local
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or REGION
+    made = _session(key, region).client(service, config=config)  # type: ignore[call-overload]
     endpoint = made.meta.endpoint_url
     if not is_loopback(endpoint):
         raise Refused(
@@ -82,6 +80,12 @@ def client(service: str, config: Config = SEEDING) -> Any:  # noqa: ANN401 - bot
             next="portability sandbox up, then set AWS_ENDPOINT_URL to the address it prints",
         )
     return made
+
+
+@functools.cache
+def _session(key: str, region: str) -> boto3.Session:
+    """One per account and region: a session reads half a second of service models; endpoints are looked up live."""
+    return boto3.Session(aws_access_key_id=key, aws_secret_access_key="testing", region_name=region)
 
 
 def is_loopback(endpoint: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,15 @@ class UsagePlan:
     rate: float
     burst: int
     per_day: int
+
+
+@dataclass(frozen=True)
+class Key:
+    """An API key as the seed wants it."""
+
+    name: str
+    value: str
+    tier: str
 
 
 @dataclass(frozen=True)
@@ -64,18 +74,27 @@ def ensure_gateway(apigateway: APIGatewayClient, name: str, region: str, plans: 
     return Gateway(api=api, url=url, plans={plan.tier: there[plan.tier] for plan in plans})
 
 
-def ensure_key(apigateway: APIGatewayClient, gateway: Gateway, name: str, value: str, tier: str) -> None:
-    """The key of that name and value, in its tier's usage plan and in no other of this API."""
-    keys = apigateway.get_api_keys(nameQuery=name, includeValues=True, limit=500)["items"]
-    found = [key["id"] for key in keys if key["name"] == name and key.get("value") == value]
-    key = found[0] if found else apigateway.create_api_key(name=name, value=value, enabled=True)["id"]
-    for other, plan in gateway.plans.items():
-        inside = any(each["id"] == key for each in apigateway.get_usage_plan_keys(usagePlanId=plan, limit=500)["items"])
-        if inside and other != tier:
-            apigateway.delete_usage_plan_key(usagePlanId=plan, keyId=key)
-    plan = gateway.plans[tier]
-    if not any(each["id"] == key for each in apigateway.get_usage_plan_keys(usagePlanId=plan, limit=500)["items"]):
-        apigateway.create_usage_plan_key(usagePlanId=plan, keyId=key, keyType="API_KEY")
+def ensure_keys(apigateway: APIGatewayClient, gateway: Gateway, wanted: Iterable[Key]) -> None:
+    """Each key with its value, in its tier's usage plan and in no other of this API."""
+    there = {
+        (key["name"], key.get("value")): key["id"]
+        for page in apigateway.get_paginator("get_api_keys").paginate(includeValues=True)
+        for key in page["items"]
+    }
+    pages = apigateway.get_paginator("get_usage_plan_keys")
+    inside = {
+        tier: {key["id"] for page in pages.paginate(usagePlanId=plan) for key in page["items"]}
+        for tier, plan in gateway.plans.items()
+    }
+    for key in wanted:
+        id_ = there.get((key.name, key.value))
+        if id_ is None:
+            id_ = apigateway.create_api_key(name=key.name, value=key.value, enabled=True)["id"]
+        for tier, plan in gateway.plans.items():
+            if tier != key.tier and id_ in inside[tier]:
+                apigateway.delete_usage_plan_key(usagePlanId=plan, keyId=id_)
+        if id_ not in inside[key.tier]:
+            apigateway.create_usage_plan_key(usagePlanId=gateway.plans[key.tier], keyId=id_, keyType="API_KEY")
 
 
 def key_value(*parts: object) -> str:

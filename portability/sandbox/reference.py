@@ -12,10 +12,11 @@ from portability.sandbox.clients import ACCOUNT, Clients
 from portability.sandbox.data_access import Directory, Record
 from portability.sandbox.ensure_gateway import (
     Gateway,
+    Key,
     UsagePlan,
     ensure_bucket,
     ensure_gateway,
-    ensure_key,
+    ensure_keys,
     ensure_parameter,
     key_value,
 )
@@ -90,9 +91,9 @@ def _build(clients: Clients, world: World) -> Built:
         ensure_table(dynamodb, table)
     ensure_bucket(clients.s3, ARCHIVE)
     gateway = ensure_gateway(clients.apigateway, "serverless-saas", dynamodb.meta.region_name, PLANS)
-    for plan in PLANS:  # the reference shares one key per tier; tenants here have their own, and both must be movable
+    ensure_keys(clients.apigateway, gateway, _api_keys(world))
+    for plan in PLANS:
         value = key_value(world.rng_seed, "tier", plan.tier)
-        ensure_key(clients.apigateway, gateway, f"{plan.tier}-shared", value, plan.tier)
         ensure_parameter(clients.ssm, f"/serverless-saas/api-keys/{plan.tier}", value)
     pool = _ensure_pool(clients, POOLED, {})
     settings = {
@@ -164,8 +165,6 @@ def _ensure_pool(clients: Clients, name: str, tags: dict[str, str]) -> UserPool:
 def _ensure_tenant(clients: Clients, world: World, tenant: Tenant, gateway: Gateway, shared: UserPool) -> int:
     silo = tenant.placement == "silo"
     pool = _ensure_pool(clients, slug(tenant.id), {"tenant": tenant.id}) if silo else shared
-    key = key_value(world.rng_seed, "tenant", tenant.id)
-    ensure_key(clients.apigateway, gateway, tenant.id, key, tenant.tier)
     details = {
         "tenantId": tenant.id,
         "tenantName": tenant.id.replace("-", " ").title(),
@@ -173,7 +172,7 @@ def _ensure_tenant(clients: Clients, world: World, tenant: Tenant, gateway: Gate
         "tenantEmail": f"admin@{slug(tenant.id)}.example.com",
         "tenantPhone": "+44 20 7946 0000",
         "tenantTier": tenant.tier,
-        "apiKey": key,
+        "apiKey": key_value(world.rng_seed, "tenant", tenant.id),
         "userPoolId": pool.id,
         "appClientId": pool.client_id,
         "dedicatedTenancy": "true" if silo else "false",
@@ -194,6 +193,14 @@ def _ensure_tenant(clients: Clients, world: World, tenant: Tenant, gateway: Gate
         row = {"tenantId": {"S": tenant.id}, "userName": {"S": user.name}}
         clients.dynamodb.put_item(TableName=USERS, Item=row)
     return ensure_users(clients.cognito, pool.id, users)
+
+
+def _api_keys(world: World) -> Iterator[Key]:
+    """The reference shares one key per tier; tenants here have their own as well, and both must be movable."""
+    for plan in PLANS:
+        yield Key(f"{plan.tier}-shared", key_value(world.rng_seed, "tier", plan.tier), plan.tier)
+    for tenant in world.items:
+        yield Key(tenant.id, key_value(world.rng_seed, "tenant", tenant.id), tenant.tier)
 
 
 def _users(tenant: Tenant) -> Iterator[User]:

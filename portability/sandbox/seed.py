@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
+from botocore.exceptions import ConnectionError as NoConnection
 from botocore.exceptions import HTTPClientError
 
 from portability.errors import EndpointDown, UnknownName, UsageMistake
@@ -106,7 +107,7 @@ def _who(shape: Shape, tenants: int | None, named: str | None, each: int, items:
 def _answering() -> Iterator[None]:
     try:
         yield
-    except (HTTPClientError, OSError) as error:
+    except (HTTPClientError, NoConnection, OSError) as error:
         raise EndpointDown(f"The sandbox does not answer: {error}", next="portability sandbox up") from error
 
 

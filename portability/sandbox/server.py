@@ -62,6 +62,7 @@ def start(
         running = find(state_dir)
         if running is not None:
             return running
+        _reap()
         state_dir.joinpath(RECORD).unlink(missing_ok=True)  # stale: its process is gone or is another one
         child = _spawn(state_dir, port)
         deadline = clock() + START_WITHIN
@@ -140,6 +141,11 @@ def _spawn(state_dir: Path, port: int) -> subprocess.Popen[bytes]:
     argv = [sys.executable, "-m", "portability.sandbox.server", "--port", str(port), "--state-dir", str(state_dir)]
     with state_dir.joinpath(LOG).open("ab") as log:
         return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+
+
+def _reap() -> None:
+    for pid in [pid for pid, child in _children.items() if child.poll() is not None]:
+        del _children[pid]
 
 
 def _end(pid: int, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:

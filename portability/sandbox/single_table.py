@@ -13,10 +13,11 @@ from portability.sandbox.clients import ACCOUNT, Clients
 from portability.sandbox.data_access import Directory, Record
 from portability.sandbox.ensure_gateway import (
     Gateway,
+    Key,
     UsagePlan,
     ensure_bucket,
     ensure_gateway,
-    ensure_key,
+    ensure_keys,
     ensure_parameter,
     key_value,
 )
@@ -94,10 +95,10 @@ def _build(clients: Clients, world: World) -> Built:
         ensure_table(clients.dynamodb, table)
     ensure_bucket(clients.s3, ARCHIVE)
     gateway = ensure_gateway(clients.apigateway, "crm", clients.dynamodb.meta.region_name, PLANS)
-    for plan in PLANS:
-        value = key_value(world.rng_seed, "crm", plan.tier)
-        ensure_key(clients.apigateway, gateway, f"crm-{plan.tier}", value, plan.tier)
-        ensure_parameter(clients.ssm, f"/crm/api-keys/{plan.tier}", value)
+    shared = [Key(f"crm-{plan.tier}", key_value(world.rng_seed, "crm", plan.tier), plan.tier) for plan in PLANS]
+    ensure_keys(clients.apigateway, gateway, shared)
+    for key in shared:
+        ensure_parameter(clients.ssm, f"/crm/api-keys/{key.tier}", key.value)
     pool = ensure_user_pool(clients.cognito, "crm-users", client="crm", custom=("tenant", "role"), tags={})
     for tenant in world.items:
         _put_record(clients, tenant, gateway, pool)
