@@ -39,7 +39,8 @@ def show(call: Call, *, run: Run) -> int | None:
     if holder is not None:
         text = (
             f"run {found}: lease {lease.fence}, held by {plain(holder.name)} "
-            f"(pid {holder.pid} on {plain(holder.host)}), last beat {span(age)} ago\nIf that process is certainly gone: "
+            f"(pid {holder.pid} on {plain(holder.host)}), last beat {span(age)} ago\n"
+            f"If that process is certainly gone: "
             f"portability lock break {found} --fence {lease.fence} --reason TEXT"
         )
     call.screen.result(text, value)

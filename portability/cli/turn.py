@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from portability.model.status import Goal
     from portability.plan.compile import NothingToDo
 
-PASS = 60.0
-"""Seconds of one bounded pass of a soak, where none is named."""
+PASS = 10.0
+"""Seconds of the one pass that `resume` makes at a soak."""
 
 
 @dataclass
@@ -88,15 +89,38 @@ class Turn:
             until=self.until, postpone_cutover=self.postpone_cutover, wait_soak=self.wait_soak, tick=self.tick
         )
         try:
-            with self.call.driving(), observing(self.call, held.view()) as observer:
+            with self.call.driving(), observing(self.call, held.view()) as observer, self._bounded():
                 operations.drive(self.call.desk, held, options, observer)
-        except errors.PortabilityError:
-            if self.call.asked.machine:
-                with contextlib.suppress(errors.PortabilityError):
-                    show_run(self.call, held.run)
-            raise
+        except errors.PortabilityError as error:
+            if not self._was_the_pass(error, held.run):
+                if self.call.asked.machine:
+                    with contextlib.suppress(errors.PortabilityError):
+                        show_run(self.call, held.run)
+                raise
         show_run(self.call, held.run)
         return 0
+
+    @contextlib.contextmanager
+    def _bounded(self) -> Iterator[None]:
+        """A tick ends by asking the run to stop: what was done is durable, the next tick goes on."""
+        if self.tick is None:
+            yield
+            return
+        timer = threading.Timer(self.tick, self.call.stop.request)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _was_the_pass(self, error: errors.PortabilityError, run: str) -> bool:
+        """Whether this is only the end of a bounded pass at a soak."""
+        from portability.model.status import ParkReason, RunState
+
+        if self.tick is None or not isinstance(error, errors.Parked) or error.reason != ParkReason.SIGNAL:
+            return False
+        return self.call.desk.journal.view(run).state is RunState.SOAKING
 
     def check_until(self, plan: Plan, held: Held | None = None) -> None:
         """Raise `UsageMistake` where `--until` names no step of the plan."""
@@ -141,7 +165,7 @@ def look(call: Call, run: str) -> Any:  # noqa: ANN401 - a report.status_object.
         view=journal.view(run),
         lease=journal.lease(run),
         cursors=journal.cursors(run),
-        parked=journal.parked_counts(run),
+        parked=journal.parked_groups(run),
         now=call.desk.clock.now(),
     )
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from portability.model.plan import Location
 from portability.model.recipe import StepSpec
@@ -14,8 +15,17 @@ from portability.model.status import Goal, ParkReason, RunState, Status
 
 VERSION = 1
 FINISHED = (Status.DONE, Status.SKIPPED)
-BEFORE_FLIP = ("preflight", "port_identity", "provision_resources", "stage_config", "open_channel", "copy_data",
-               "catch_up", "verify_data")  # fmt: skip
+BEFORE_FLIP = (
+    *("preflight", "port_identity", "provision_resources", "stage_config"),
+    *("open_channel", "copy_data", "catch_up", "verify_data"),
+)
+
+
+Parked = Mapping[tuple[str, str], int]
+"""Keys that wait, by channel name and group, as `Journal.parked_groups` gives them."""
+
+DOUBT = "doubt"
+"""The group of keys whose write may land late."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +43,7 @@ def seen(
     view: RunView,
     lease: Lease,
     cursors: Mapping[tuple[str, str], Cursor],
-    parked: Mapping[str, int],
+    parked: Parked,
     now: float,
 ) -> Seen:
     """The run as `status` tells it. `cursors` and `parked` are as the journal gives them."""
@@ -65,7 +75,7 @@ def _object(
     view: RunView,
     lease: Lease,
     cursors: Mapping[tuple[str, str], Cursor],
-    parked: Mapping[str, int],
+    parked: Parked,
     now: float,
 ) -> dict[str, Any]:
     header = view.header
@@ -77,7 +87,7 @@ def _object(
         "from": place(header.plan.source),
         "to": place(header.plan.target),
         "state": view.state.value if view.state else None,
-        "reason": view.reason or None,
+        "reason": (view.reason or None) if view.state is RunState.PARKED else None,
         "serving": view.serving,
         "steps": [_step(spec.id, spec.uses, view.step(spec.id), now) for spec in every_step(view)],
         "data": [_store(view, move.store, cursors, parked) for move in header.plan.moving],
@@ -94,10 +104,8 @@ def place(location: Location) -> str:
     return location.tier if location.placement == "default" else f"{location.tier}@{location.placement}"
 
 
-def every_step(view: RunView) -> Iterable[StepSpec]:
+def every_step(view: RunView) -> Iterator[StepSpec]:
     """The plan's steps, and after a cutover the legs that followed it."""
-    import msgspec  # noqa: PLC0415 - loaded anyhow by whoever has a view
-
     for spec in view.header.plan.steps:
         yield spec
         number = 2
@@ -127,31 +135,29 @@ def _per_store(view: RunView, uses: str, store: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _store(
-    view: RunView, store: str, cursors: Mapping[tuple[str, str], Cursor], parked: Mapping[str, int]
-) -> dict[str, Any]:
+def _store(view: RunView, store: str, cursors: Mapping[tuple[str, str], Cursor], parked: Parked) -> dict[str, Any]:
     mine = [cursor for (_, unit), cursor in cursors.items() if unit.partition("/")[0] == store]
     done = _per_store(view, "copy_data", store)
-    synced = _per_store(view, "cut_over", store).get("synced", _per_store(view, "catch_up", store).get("synced"))
-    keys = {kind: _keys(parked, store, kind) for kind in ("parked", "doubt")}
+    waiting = dict(_groups(parked, store))
+    doubtful = waiting.pop(DOUBT, 0)
     return {
         "store": store,
         "items": sum(cursor.items for cursor in mine) if mine else done.get("items"),
         "bytes": sum(cursor.bytes for cursor in mine) if mine else done.get("bytes"),
-        "synced_keys": synced,
-        "parked_keys": keys["parked"],
-        "doubtful_keys": keys["doubt"],
+        "synced_keys": _per_store(view, "catch_up", store).get("synced"),
+        "parked_keys": sum(waiting.values()),
+        "doubtful_keys": doubtful,
         "repaired_keys": _per_store(view, "verify_data", store).get("repaired"),
     }
 
 
-def _keys(parked: Mapping[str, int], store: str, kind: str) -> int:
-    """Keys of a store's channels; those whose group is doubt have a channel name that says so."""
-    total = 0
-    for channel, number in parked.items():
-        if store in channel.replace("/", ":").split(":"):
-            total += number if ("doubt" in channel) == (kind == "doubt") else 0
-    return total
+def _groups(parked: Parked, store: str) -> Iterator[tuple[str, int]]:
+    """The groups of a store's channels, summed over both directions."""
+    total: dict[str, int] = {}
+    for (channel, group), number in parked.items():
+        if channel == store or channel.startswith((f"{store}.", f"{store}-", f"{store}/", f"{store}:")):
+            total[group] = total.get(group, 0) + number
+    yield from total.items()
 
 
 def _channel(view: RunView) -> dict[str, Any]:
@@ -165,22 +171,21 @@ def _no_channel() -> dict[str, Any]:
 
 
 def _verify(view: RunView) -> dict[str, Any]:
+    """What the last full verification read; one that found a lasting difference did not end well and says so."""
     stores = output_of(view, "verify_data").get("stores")
-    if not isinstance(stores, dict):
+    if not isinstance(stores, dict) or not stores:
         return {"checked": None, "mismatched": None}
-    return {
-        "checked": sum(int(one.get("checked", 0)) for one in stores.values()),
-        "mismatched": sum(int(one.get("mismatched", 0)) for one in stores.values()),
-    }
+    return {"checked": sum(int(one.get("checked", 0)) for one in stores.values()), "mismatched": 0}
 
 
 def _cutover(view: RunView, blocked: list[str]) -> dict[str, Any]:
-    done = output_of(view, "cut_over")
+    done = {**view.flipped, **output_of(view, "cut_over")}
     ahead = view.flips == 0 and view.state in (RunState.RUNNING, RunState.PARKED)
+    kinds = "+".join(view.header.plan.estate.fence.use) if view.header.plan.moving else "none"
     return {
         "can_commit": (not blocked) if ahead else None,
         "blocked_by": blocked if ahead else [],
-        "fence": done.get("fence") or view.fenced_by.get("kind") or ",".join(view.header.plan.estate.fence.use) or None,
+        "fence": done.get("fence") or view.fenced_by.get("fence") or kinds,
         "pause_ms": done.get("pause_ms"),
         "drain_ms": done.get("drain_ms"),
         "late_events": done.get("late_events"),
@@ -198,16 +203,20 @@ def _no_cutover() -> dict[str, Any]:
     }
 
 
-def blocked_by(view: RunView, parked: Mapping[str, int]) -> list[str]:
+def blocked_by(view: RunView, parked: Parked) -> list[str]:
     """What stands before the first flip, as far as the journal tells."""
+    specs = view.header.plan.steps
     found = [
         f"step {spec.id} is {view.step(spec.id).status.value}"
-        for spec in view.header.plan.steps
+        for spec in specs
         if spec.uses in BEFORE_FLIP and view.step(spec.id).status not in FINISHED
     ]
     waiting = sum(parked.values())
     if waiting:
         found.append(f"{waiting} keys are parked or doubtful")
+    for spec in specs:
+        if spec.uses == "cut_over":
+            found += [str(reason) for reason in view.step(spec.id).notes.get("gates", {}).get("blocked_by", [])]
     if view.state is RunState.PARKED and view.reason in (ParkReason.GATE, ParkReason.APPROVAL, ParkReason.MISMATCH):
         found.append(view.what or view.reason)
     return found
@@ -237,8 +246,3 @@ def next_steps(view: RunView, lease: Lease) -> list[str]:  # noqa: PLR0911 - one
     if view.state in (RunState.UNWINDING, RunState.STUCK):
         return [cancel]
     return [f"portability report {run} --format html"]
-
-
-def stamp(epoch: float) -> str:
-    """Epoch seconds in ISO 8601, UTC."""
-    return dt.datetime.fromtimestamp(epoch, dt.UTC).isoformat(timespec="seconds")
