@@ -38,6 +38,7 @@ class StoreMove(Value, frozen=True, kw_only=True):
     store: str
     source: Side
     target: Side
+    adopt: bool = False  # the target table is made by somebody else: it is checked, and never made or deleted
 
     @property
     def moves(self) -> bool:

@@ -110,7 +110,8 @@ def _move(estate: Estate, store: str, tenant: str, *, between: tuple[Location, L
     if _place(before, home) == _place(after, home):
         # Equal sides tell every step that no data moves; another role on the same table is still the same table.
         return StoreMove(store=store, source=before, target=before)
-    return StoreMove(store=store, source=before, target=after)
+    adopt = after.model is Model.POOL or estate.tiers[between[1].tier].provision.with_ == "adopt"
+    return StoreMove(store=store, source=before, target=after, adopt=adopt)
 
 
 def _side(estate: Estate, store: str, tenant: str, place: Location) -> Side:
