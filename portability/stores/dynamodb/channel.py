@@ -85,7 +85,7 @@ class DynamoChannel:
             return
         self._poller.litter.load()
         with contextlib.suppress(errors.NotFound):  # the table went, and they with it
-            self._poller.litter.remove(even_early=True)
+            self._poller.litter.remove(even_kept=True)
         self._ledger.drop_channel(self.name)
         self._w.stream.let_go(self._ledger)
 
@@ -184,9 +184,14 @@ class DynamoChannel:
             "foreign_dropped": poller.foreign,
         }
 
-    def expect(self, key: Key) -> None:
-        """Let this canary key through to the other side."""
+    def put_canary(self, key: Key) -> None:
+        """Write a canary at the origin, and let its key through to the other side."""
         self._poller.expected.add(self._w.origin.layout.key_id(key))
+        self._poller.litter.write([key], keep=True)
+
+    def remove_canaries(self) -> None:
+        """Delete this channel's canaries at the origin."""
+        self._poller.litter.remove(even_kept=True)
 
     # ---------------------------------------------------------------------------------------------- settle and drain
 

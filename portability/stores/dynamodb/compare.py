@@ -18,7 +18,6 @@ from portability.stores.base import Compared, Difference, Key
 from portability.stores.dynamodb import digest
 from portability.stores.dynamodb.digest import Tally
 from portability.stores.dynamodb.layout import KeyId, Layout
-from portability.stores.dynamodb.plane import Plane
 from portability.stores.dynamodb.reading import Leaf, Reading
 from portability.stores.dynamodb.sync import Sync
 
@@ -61,11 +60,15 @@ class Outcome:
             self.source.add(item_hash)
             self.target.add(item_hash)
 
-    def differs(self, key: Key, ours: int | None, theirs: int | None) -> None:
-        """The sides hold different items under this key."""
+    def holds(self, ours: int | None, theirs: int | None) -> None:
+        """The sides hold these: the sums tell that they are not equal."""
         for tally, item_hash in ((self.source, ours), (self.target, theirs)):
             if item_hash is not None:
                 tally.add(item_hash)
+
+    def differs(self, key: Key, ours: int | None, theirs: int | None) -> None:
+        """The sides hold different items under this key."""
+        self.holds(ours, theirs)
         why = "missing" if theirs is None else "extra" if ours is None else "differs"
         self.left.append(Difference(key, why, digest.key_hash(key)))
 
@@ -79,7 +82,8 @@ class Outcome:
 class Compare:
     """Compares one direction. `excused(key)`: the channel has seen this key change since the verification began.
 
-    An excused key is in the channel's `changed`, and is compared by value inside the fence.
+    An excused key is in the channel's `changed`, and is compared by value inside the fence: it is no difference here,
+    and leaves the sums unequal if the sides are.
     """
 
     origin: Reading
@@ -176,7 +180,8 @@ class Compare:
     def _settle(
         self, suspects: dict[KeyId, Key], outcome: Outcome, *, looks: int = 0, repair: bool = False, excuse: bool = True
     ) -> None:
-        """Look at suspects until none differs, at most `looks` times more; with `repair` sync the rest, look once more."""
+        """Look at suspects until none differs, `looks` times more at most; with `repair` sync the rest and look."""
+        seen: dict[KeyId, Seen] = {}
         for look in range(looks + 1):
             if look and suspects:
                 self.sleep(SETTLE)
@@ -202,8 +207,10 @@ class Compare:
         """The keys that differ; the others are tallied."""
         differing = []
         for key_id, (ours, theirs) in seen.items():
-            if ours == theirs or (excuse and self.excused(key_id)):
+            if ours == theirs:
                 outcome.agrees(ours)
+            elif excuse and self.excused(key_id):
+                outcome.holds(ours, theirs)
             else:
                 differing.append(key_id)
         return differing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 
@@ -30,20 +31,20 @@ class Litter:
         with self._lock:
             self._batches = left | self._batches
 
-    def write(self, keys: Sequence[Key]) -> None:
-        """Write canary items: their keys are all they hold."""
+    def write(self, keys: Sequence[Key], *, keep: bool = False) -> None:
+        """Write canary items: their keys are all they hold. With `keep` only who asks for it removes them."""
         id_ = self._ledger.park(self._channel, CANARY, keys)
         written = self._plane.write(keys, canaries=True)
         # One that may land late must not be removed before it has.
-        not_before = self._monotonic() + self._horizon if written.indefinite else 0.0
+        not_before = math.inf if keep else self._monotonic() + self._horizon if written.indefinite else 0.0
         with self._lock:
             self._batches[id_] = (not_before, list(keys))
 
-    def remove(self, *, even_early: bool = False) -> None:
-        """Delete what may be deleted."""
+    def remove(self, *, even_kept: bool = False) -> None:
+        """Delete what may be deleted now; with `even_kept` everything."""
         now = self._monotonic()
         with self._lock:
-            ready = {id_: keys for id_, (at, keys) in self._batches.items() if even_early or at <= now}
+            ready = {id_: keys for id_, (at, keys) in self._batches.items() if even_kept or at <= now}
         for id_, keys in ready.items():
             if self._plane.write(deletes=keys, canaries=True).indefinite:
                 continue

@@ -1,0 +1,96 @@
+"""How many items and bytes, within a budget of read units."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from portability.stores.base import Estimate
+from portability.stores.dynamodb import digest
+from portability.stores.dynamodb.layout import Segments
+from portability.stores.dynamodb.reading import Reading
+from portability.stores.dynamodb.table import Table
+
+BUDGET = 200.0  # read units a store's estimate may use
+SAMPLE = 100  # items of a page that is read for the sake of their size
+
+
+@dataclass
+class _Seen:
+    items: int = 0
+    bytes: int = 0
+    sampled: int = 0
+    rcu: float = 0.0
+    open: list[str] = field(default_factory=list)  # units not read to their end
+
+    @property
+    def size(self) -> float:
+        return self.bytes / self.sampled if self.sampled else 0.0
+
+
+def exact(reading: Reading, units: list[str]) -> Estimate:
+    """Read everything."""
+    items = size = 0
+    rcu = 0.0
+    for unit in units:
+        for leaf in reading.pages(unit):
+            items += len(leaf.items)
+            size += sum(map(digest.size_of, leaf.items))
+            rcu += leaf.rcu
+    return Estimate(items, size, rcu, exact=True)
+
+
+def within_budget(reading: Reading, units: list[str], table: Table) -> Estimate:
+    """Read pages until the budget is spent; guess the rest.
+
+    The guess for named partitions lies between what was read and what the whole table holds (their geometric mean);
+    for a scanned table the share of the tenant's items among those read is taken for the share of all.
+    """
+    total = int(table.description.get("ItemCount", 0))
+    if all(unit.startswith("s/") for unit in units):
+        return _share(reading, units, total)
+    seen = _Seen()
+    for unit in units:
+        _look(reading, unit, seen, BUDGET * 0.9)
+    if not seen.open:
+        return Estimate(seen.items, round(seen.items * seen.size), seen.rcu, exact=seen.items == seen.sampled)
+    items = max(seen.items, round(math.sqrt(max(1, seen.items) * max(seen.items, total))))
+    return Estimate(items, round(items * seen.size), seen.rcu, exact=False)
+
+
+def _look(reading: Reading, unit: str, seen: _Seen, budget: float) -> None:
+    start = None
+    while seen.rcu < budget:
+        leaf = reading.page(unit, start, limit=SAMPLE, consistent=False)
+        seen.items += len(leaf.items)
+        seen.sampled += len(leaf.items)
+        seen.bytes += sum(map(digest.size_of, leaf.items))
+        seen.rcu += leaf.rcu
+        start = leaf.next
+        if start is None:
+            return
+    seen.open.append(unit)
+
+
+def _share(reading: Reading, units: list[str], total: int) -> Estimate:
+    seen, looked, whole = _Seen(), 0, True
+    for unit in units:
+        segment, of = Segments.parse(unit)
+        start = None
+        while seen.rcu < BUDGET * 0.9:
+            page = reading.plane.segment(segment, of, start, limit=SAMPLE, consistent=False)
+            mine = [item for item in page.items if reading.plane.layout.is_mine(item)]
+            looked += len(page.items)
+            seen.items += len(mine)
+            seen.sampled += len(mine)
+            seen.bytes += sum(map(digest.size_of, mine))
+            seen.rcu += page.rcu
+            start = page.next
+            if start is None:
+                break
+        else:
+            whole = False
+    if whole:
+        return Estimate(seen.items, seen.bytes, seen.rcu, exact=True)
+    items = max(seen.items, round(total * seen.items / looked) if looked else total)
+    return Estimate(items, round(items * seen.size), seen.rcu, exact=False)
