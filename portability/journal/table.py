@@ -149,5 +149,8 @@ class Sending:
             raise
 
     def _came_through(self) -> bool:
-        row = self.table.get(self.members[0].key)
+        try:
+            row = self.table.get(self.members[0].key)
+        except RETRYABLE:
+            return False  # the repetition will tell
         return row is not None and row.get(WRITE) == self.mark
