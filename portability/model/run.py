@@ -182,5 +182,12 @@ def _after(step: StepView, entry: Entry) -> StepView:
         output=data if fact in (Fact.DONE, Fact.SKIPPED) else step.output,
         intents=[*step.intents, data] if fact is Fact.INTENT else step.intents,
         notes={**step.notes, str(data.get("about", "")): data} if fact is Fact.NOTE else step.notes,
-        error=data.get("error", "") if fact in (Fact.FAILED, Fact.UNDO_FAILED) else step.error,
+        error=_error(step, entry),
     )
+
+
+def _error(step: StepView, entry: Entry) -> str:
+    """What the step failed of last; a success since then clears it."""
+    if entry.fact in (Fact.FAILED, Fact.UNDO_FAILED):
+        return str(entry.data.get("error", ""))
+    return "" if entry.fact in (Fact.DONE, Fact.SKIPPED, Fact.UNDONE) else step.error
