@@ -15,7 +15,7 @@ from portability.steps import identity, user_removal
 from portability.steps.archive import Archived, verify_archive, write_archive
 from portability.steps.base import Context, Observe, Output, Phase, irreversible
 from portability.steps.channels import CLOSING, Channels, open_channels
-from portability.steps.cutover.routing import stack_change, waits_for_retirement
+from portability.steps.cutover.routing import waits_for_retirement
 from portability.steps.directory import directory_of
 from portability.steps.erase_guard import guard_for
 from portability.steps.verify_data import horizon_left
@@ -51,7 +51,8 @@ class RetireSource:
         pool = None
         if identity.moves(ctx):
             pool, _ = identity.ids_at_source(ctx, directory_of(ctx).read(ctx.plan.tenant))
-        return [*deletions(ctx, archive=self.with_.archive == "s3", pool=pool), stamp]
+        row = None if ctx.plan.target.model is Model.SILO else directory_of(ctx).stack_row(ctx.plan.tenant)
+        return [*deletions(ctx, archive=self.with_.archive == "s3", pool=pool, row=row), stamp]
 
     def findings(self, ctx: Observe) -> Sequence[Finding]:
         """An old copy without a place for its archive blocks."""
@@ -68,14 +69,16 @@ class RetireSource:
                 f"the source serves {ctx.plan.tenant}: it is not the old side", next=f"portability status {ctx.run}"
             )
         pool = ctx.output("port_identity").get("source_pool_id")
-        for change in deletions(ctx, archive=self.with_.archive == "s3", pool=pool):
+        row = _row_left(ctx)
+        for change in deletions(ctx, archive=self.with_.archive == "s3", pool=pool, row=row):
             ctx.intend(change, existed=change.sign is Sign.DELETE)
         archived = self._archive(ctx)
         residual = _residual(ctx)
         self._close(ctx)
         self._erase(ctx)
         users = user_removal.retire(ctx, "" if archived is None else archived.key)
-        _retire_stack_row(ctx)
+        if row is not None:
+            directory_of(ctx).remove_stack_row(ctx.plan.tenant, row)
         directory_of(ctx).unstamp(ctx.plan.tenant, ctx.run)
         notes = ctx.view.step(ctx.step).notes
         return {
@@ -130,8 +133,11 @@ class RetireSource:
             ctx.note(about, items=count)
 
 
-def deletions(ctx: Observe, *, archive: bool, pool: str | None) -> list[Change]:
-    """What completing the run makes and deletes, for plan and intents alike. `pool` is the source's user pool."""
+def deletions(ctx: Observe, *, archive: bool, pool: str | None, row: str | None) -> list[Change]:
+    """What completing the run makes and deletes, for plan and intents alike.
+
+    `pool` is the source's user pool, `row` the stack in a mapping row that the tenant no longer needs.
+    """
     lines = []
     if archive and ctx.estate.archive is not None and _leaves_a_copy(ctx):
         where = f"s3://{ctx.estate.archive.bucket}/{ctx.estate.archive.prefix}{ctx.plan.tenant}/"
@@ -139,6 +145,8 @@ def deletions(ctx: Observe, *, archive: bool, pool: str | None) -> list[Change]:
     lines += [_store_deletion(ctx, move) for move in ctx.plan.moving]
     if identity.moves(ctx):
         lines.append(_user_deletion(ctx, str(pool)))
+    if row is not None:
+        lines.append(_irreversible(Sign.DELETE, "stack mapping", row, "the tenant's row; the stack itself stays"))
     return lines
 
 
@@ -163,12 +171,10 @@ def _leaves_a_copy(ctx: Observe) -> bool:
     return bool(ctx.moves) or identity.moves(ctx)
 
 
-def _retire_stack_row(ctx: Context) -> None:
-    """Remove the mapping row that the flip left as the way back."""
-    if not ctx.output("stage_config").get("fields") or not waits_for_retirement(ctx, Flow.FORWARD):
-        return
-    ctx.intend(stack_change(ctx, Flow.FORWARD), existed=True)
-    directory_of(ctx).remove_stack_row(ctx.plan.tenant, str(ctx.output("stage_config")["stack"]["before"]))
+def _row_left(ctx: Context) -> str | None:
+    """The stack in the mapping row that the flip left as the way back."""
+    stack = ctx.output("stage_config").get("stack")
+    return str(stack["before"]) if stack and waits_for_retirement(ctx, Flow.FORWARD) else None
 
 
 def _residual(ctx: Context) -> list[dict[str, str]]:

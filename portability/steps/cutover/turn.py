@@ -175,6 +175,8 @@ class Turn:
             until = float(ctx.view.flipped["at"]) + seconds(ctx.estate.fence.tripwire)
             watch(ctx, leg, self.channels, until=until)
             ctx.note("tripwire", until=until)
+        # What the way back writes on the old side would look like slips from here on.
+        self.channels.stop()
         self.back.become(ChannelState.SYNC)
         patience = self.limits.patience + horizon_left(ctx)
         wait_caught_up(ctx, self.back, threshold=self.limits.threshold, window=0.0, patience=patience)

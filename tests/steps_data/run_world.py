@@ -1,0 +1,417 @@
+"""A whole run in memory: the engine, the memory journal, a directory, one store, and an application that writes.
+
+A `Process` is one turn of the command. It may be killed at any call; what is left is what the tables hold.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, cast
+
+import msgspec
+
+from portability import errors
+from portability.aws.session import Aws
+from portability.engine.route import Route
+from portability.engine.runner import Options, Runner
+from portability.engine.stop import Stop
+from portability.engine.world import World as EngineWorld
+from portability.journal.memory import MemoryJournal, MemoryTable
+from portability.journal.table import Member
+from portability.model.change import Change
+from portability.model.estate import Estate, Identity, Model
+from portability.model.plan import Location, Plan, Side, StoreMove
+from portability.model.recipe import StepSpec
+from portability.model.run import Header, Holder, RunView
+from portability.model.status import Fact, Goal
+from portability.retry import Retry
+from portability.steps.base import Context, Observe, Output, Phase, Step
+from portability.steps.catch_up import CatchUp, CatchUpWith
+from portability.steps.copy_data import CopyData, CopyWith
+from portability.steps.cut_over import CutOver, CutOverWith
+from portability.steps.cutover.around import Around
+from portability.steps.directory import STAMP
+from portability.steps.open_channel import OpenChannel
+from portability.steps.retire_source import RetireSource
+from portability.steps.soak import Soak, SoakWith
+from portability.steps.verify_data import VerifyData, VerifyWith
+from portability.stores.base import Flow, Move
+from tests.steps_data.fake_dynamo import FakeDynamo
+from tests.steps_data.fake_store import FakeMove, World
+
+TENANT, RUN = "tenant-42", "r-01HZ0000000000000000000001"
+DIRECTORY, MAPPING = "Directory", "Mapping"
+
+
+class Killed(BaseException):
+    """The process died here."""
+
+
+ESTATE: dict[str, Any] = {
+    "apiVersion": "portability/v1",
+    "kind": "Estate",
+    "accounts": {"allowed": ["123456789012"], "regions": ["us-east-1"]},
+    "journal": {"table": "portability-journal", "horizon": "1s"},
+    "directory": {"table": DIRECTORY, "stores": {"Order": "orderTable"}, "cache": "100ms", "api_key": None},
+    "stack_mapping": {"table": MAPPING},
+    "tiers": {
+        "basic": {"model": "pool", "identity": "pool"},
+        "standard": {"model": "pool", "identity": "pool"},
+        "premium": {"model": "silo", "identity": "pool"},
+    },
+    "stores": {"Order": {"pool": "Order-pooled", "silo": "Order-{slug}", "partition_key": "id"}},
+    "fence": {"use": ["epoch"], "freeze_max": "5s", "drain": "2s", "attempts": 2, "tripwire": "1s"},
+    "archive": {"bucket": "archive-bucket"},
+    "soak": "1h",
+}
+
+
+def estate(**fence: Any) -> Estate:
+    return msgspec.convert({**ESTATE, "fence": {**ESTATE["fence"], **fence}}, Estate)
+
+
+def plan(declared: Estate, *, data: bool = True) -> Plan:
+    target = "premium" if data else "standard"
+    model = Model.SILO if data else Model.POOL
+    pooled = Side(table="Order-pooled", model=Model.POOL, region="us-east-1")
+    own = Side(table="Order-tenant-42", model=Model.SILO, region="us-east-1") if data else pooled
+    uses = ["stage_config", "open_channel", "copy_data", "catch_up", "verify_data", "cut_over", "soak", "retire_source"]
+    ids = [name.replace("_", "-") for name in uses]
+    closes = {"cut-over": ["open-channel"], "retire-source": ["cut-over"]}
+    return Plan(
+        tenant=TENANT,
+        source=_location("basic", Model.POOL),
+        target=_location(target, model),
+        recipe="pool-to-silo",
+        steps=[StepSpec(id=id_, uses=name, closes=closes.get(id_, [])) for id_, name in zip(ids, uses, strict=True)],
+        stores=[StoreMove(store="Order", source=pooled, target=own)],
+        estate=declared,
+        account="123456789012",
+        facts={},
+        digest="d" * 64,
+    )
+
+
+def _location(tier: str, model: Model) -> Location:
+    return Location(tier=tier, placement="default", model=model, identity=Identity.POOL, region="us-east-1")
+
+
+@dataclass(frozen=True)
+class Staged:
+    """Stands for stage_config: what it leaves, without API Gateway."""
+
+    uses: ClassVar[str] = "stage_config"
+    phase: ClassVar[Phase] = "prepare"
+
+    def preview(self, ctx: Observe) -> Sequence[Change]:
+        return [Change(step="", sign=msgspec.convert("=", type=_sign()), kind="directory", name=ctx.plan.tenant)]
+
+    def apply(self, ctx: Context) -> Output:
+        own = ctx.plan.target.model is Model.SILO
+        tables = [move.source.table for move in ctx.plan.stores], [move.target.table for move in ctx.plan.stores]
+        return {
+            "fields": {
+                "source": {"tier": ctx.plan.source.tier, "dedicated": "false", "stores": {"Order": tables[0][0]}},
+                "target": {
+                    "tier": ctx.plan.target.tier,
+                    "dedicated": "true" if own else "false",
+                    "stores": {"Order": tables[1][0]},
+                },
+            },
+            "stack": {"before": None, "after": "stack-tenant-42" if own else None},
+        }
+
+    def undo(self, ctx: Context) -> None:
+        """Nothing was changed."""
+
+
+def _sign() -> Any:
+    from portability.model.change import Sign
+
+    return Sign
+
+
+@dataclass
+class Clock:
+    """Time moves when somebody sleeps."""
+
+    wall: float = 1_760_000_000.0
+    mono: float = 100.0
+    each: Callable[[], None] = lambda: None
+
+    def now(self) -> float:
+        return self.wall
+
+    def monotonic(self) -> float:
+        return self.mono
+
+    def sleep(self, seconds: float) -> None:
+        self.wall += seconds
+        self.mono += seconds
+        self.each()
+
+
+@dataclass
+class FakeS3:
+    """An S3 bucket."""
+
+    objects: dict[tuple[str, str], bytes] = field(default_factory=dict)
+
+    def put(self, bucket: str, key: str, body: bytes) -> str:
+        import hashlib
+
+        self.objects[bucket, key] = body
+        return hashlib.sha256(body).hexdigest()
+
+    def get(self, bucket: str, key: str) -> bytes:
+        if (bucket, key) not in self.objects:
+            raise errors.NotFound("no such key", operation="s3.GetObject", aws_code="NoSuchKey")
+        return self.objects[bucket, key]
+
+
+@dataclass
+class FakeAws:
+    """Hands out the one fake of each service."""
+
+    dynamo: FakeDynamo
+    bucket: FakeS3
+
+    def dynamodb(self, *, region: str | None = None, role: str | None = None, fresh: bool = False) -> FakeDynamo:
+        return self.dynamo
+
+    def s3(self, *, region: str | None = None, role: str | None = None) -> FakeS3:
+        return self.bucket
+
+
+class TrappedTable(MemoryTable):
+    """A journal table whose every write is a place to be killed at."""
+
+    trap: Callable[[str], None] = staticmethod(lambda _label: None)
+
+    def transact(self, members: Sequence[Member], *, token: str, foreign: Sequence[dict[str, Any]] = ()) -> None:
+        self.trap("before append")
+        super().transact(members, token=token, foreign=foreign)
+        self.trap("after append")
+
+
+class Gone:
+    """Every earlier holder is gone."""
+
+    def gone(self, _holder: Holder) -> bool:
+        return True
+
+
+class Estate42:
+    """Everything that outlives a process, with an application that writes at every trap."""
+
+    def __init__(self, declared: Estate | None = None, *, data: bool = True, items: int = 6) -> None:
+        self.plan = plan(declared or estate(), data=data)
+        self.clock = Clock()
+        self.world = World()
+        self.dynamo = FakeDynamo({DIRECTORY: "tenantId", MAPPING: "tenantId"})
+        self.dynamo.rows[DIRECTORY, f'{{"S": "{TENANT}"}}'] = {
+            "tenantId": {"S": TENANT},
+            "tenantTier": {"S": "basic"},
+            "dedicatedTenancy": {"S": "false"},
+            "orderTable": {"S": "Order-pooled"},
+        }
+        on = {"StreamSpecification": {"StreamEnabled": True}}
+        self.dynamo.described = {
+            name: {**on, "LatestStreamArn": f"arn:{name}"} for name in ("Order-pooled", "Order-tenant-42")
+        }
+        self.dynamo.watch = self._watch
+        self.bucket = FakeS3()
+        self.table = TrappedTable(self.dynamo.apply)
+        self.acked: dict[str, int | None] = {}
+        self.stamps: list[tuple[str, int]] = []  # act and epoch of every stamp written
+        self.flips: list[str] = []
+        self.broken: list[str] = []  # invariants found broken, in words
+        self.refused = 0
+        self.writes = 0
+        self.writing = True
+        self.rng = random.Random(7)
+        self._epoch_seen: dict[str, Any] = {}
+        for number in range(items):
+            self._app_write(f"order-{number}", number)
+
+    # ------------------------------------------------------------------------------------------------ the application
+
+    @property
+    def record(self) -> dict[str, Any]:
+        return self.dynamo.rows[DIRECTORY, f'{{"S": "{TENANT}"}}']
+
+    def app(self) -> None:
+        """One write: insert, update or delete; refused while the stamp is fenced, as its transaction would be."""
+        if not self.writing:
+            return
+        number = self.rng.randrange(8)
+        self._app_write(f"order-{number}", None if self.rng.random() < 0.2 else self.writes + 1000)
+
+    def _app_write(self, name: str, value: int | None) -> None:
+        self.writes += 1
+        stamp = self.record.get(STAMP)
+        if stamp is not None and stamp["M"]["fenced"]["BOOL"]:
+            self.refused += 1
+            return
+        shelf = self.world.target if self.record["orderTable"]["S"] == "Order-tenant-42" else self.world.source
+        if value is None and name not in shelf.items:
+            return
+        shelf.write(name, value)
+        self.acked[name] = value
+
+    def _watch(self, table: str, old: dict[str, Any] | None, new: dict[str, Any] | None) -> None:
+        """Invariants at every write of the directory record."""
+        if table != DIRECTORY or new is None or STAMP not in new:
+            return
+        stamp = new[STAMP]["M"]
+        act, epoch = stamp["act"]["S"], int(stamp["epoch"]["N"])
+        if self.stamps and epoch <= self.stamps[-1][1]:
+            self.broken.append(f"the epoch went from {self.stamps[-1]} to {act} {epoch}")
+        if act == "lifted" and self.stamps[-1][0] not in ("fenced", "lifted", "stamped"):
+            fenced_since = [name for name, _ in self.stamps[::-1]]
+            if fenced_since and fenced_since[0] == "flipped" and not self._announced_after_flip():
+                self.broken.append("a fence was lifted after the flip")
+        self.stamps.append((act, epoch))
+        if act == "flipped" and old is not None and self.plan.moving:
+            self._at_flip(old, new)
+
+    def _announced_after_flip(self) -> bool:
+        """Whether the next leg had announced its fence and was killed before raising it."""
+        facts = [row["fact"] for row in self.table.rows.values() if "fact" in row]
+        return facts.count(Fact.FENCED.value) > facts.count(Fact.FLIPPED.value) + facts.count(Fact.UNFENCED.value)
+
+    def _at_flip(self, old: dict[str, Any], new: dict[str, Any]) -> None:
+        to_target = new["orderTable"]["S"] == "Order-tenant-42"
+        self.flips.append("target" if to_target else "source")
+        shelf = self.world.target if to_target else self.world.source
+        held = {name: value for name, value in self.acked.items() if value is not None}
+        if shelf.items != held:
+            lost = sorted(name for name in {*shelf.items, *held} if shelf.items.get(name) != held.get(name))
+            self.broken.append(f"at the flip the {self.flips[-1]} lacked acknowledged writes of {lost}")
+        if not old[STAMP]["M"]["fenced"]["BOOL"]:
+            self.broken.append("data moved and the flip was not fenced")
+        name = f"Order-{'forward' if to_target else 'reverse'}"
+        if any(row.get("channel") == name and row.get("count") for row in self.table.rows.values()):
+            self.broken.append("at the flip keys were parked")
+
+    def check_end(self, serving: str) -> None:
+        """The invariants at rest."""
+        assert self.broken == []
+        table = "Order-tenant-42" if serving == "target" else "Order-pooled"
+        if self.plan.moving:
+            assert self.record["orderTable"]["S"] == table
+            shelf = self.world.target if serving == "target" else self.world.source
+            assert shelf.items == {name: value for name, value in self.acked.items() if value is not None}
+        if STAMP in self.record:
+            assert self.record[STAMP]["M"]["fenced"]["BOOL"] is False
+
+
+class Process:
+    """One turn of the command. `kill_at` counts traps from the step `trap_from` on; -1 never dies."""
+
+    def __init__(self, estate42: Estate42, *, kill_at: int = -1, trap_from: str = "cut-over", late: bool = False) -> None:
+        self.estate = estate42
+        self.kill_at, self.trap_from = kill_at, trap_from
+        self.traps: list[str] = []
+        self.dead = False
+        self.armed = False
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.move = FakeMove("Order", estate42.world, self.trap)
+        self.move.sleep = estate42.clock.sleep
+        self.retry = Retry(attempts=4, base=0.001, cap=0.01, sleep=lambda _seconds: None, rng=random.Random(3))
+        self.stop = Stop()
+        self.around = Around(
+            carry=lambda _ctx, _flow: {}, value_now=lambda _ctx, _at: None, switch_plan=lambda _ctx, _at: None
+        )
+        self.run_probe: Callable[..., int | None] = lambda *_: 1
+        self.on_trap: Callable[[str], None] = lambda _label: None
+        estate42.dynamo.trap = self.trap
+        estate42.table.trap = self.trap  # type: ignore[method-assign]
+        estate42.clock.each = lambda: self.trap("asleep")
+
+    def trap(self, label: str) -> None:
+        if self.dead:
+            raise Killed(label)
+        if self.move.hushed:
+            return
+        self.estate.app()
+        for flow in Flow:
+            if self.estate.rng.random() < 0.3:
+                self.move.catch_up(flow)
+        self.on_trap(label)
+        if not self.armed:
+            return
+        if len(self.traps) == self.kill_at:
+            self.dead = True
+            raise Killed(label)
+        self.traps.append(label)
+
+    def journal(self) -> MemoryJournal:
+        return MemoryJournal(
+            self.estate.plan.estate.journal,
+            self.estate.clock,
+            self.retry,
+            table=self.estate.table,
+            liveness=Gone(),
+            heartbeat="steady",
+        )
+
+    def observe(self, event: str, /, **fields: Any) -> None:
+        self.events.append((event, fields))
+        if event == "step_started" and fields.get("step") == self.trap_from:
+            self.armed = True
+
+    def steps(self) -> list[Step]:
+        cut_over = CutOver(
+            with_=CutOverWith(threshold="1s", window="0s", patience="30s", workers=1),
+            around=self.around,
+            run_probe=self.run_probe,
+        )
+        made: list[Any] = [
+            Staged(),
+            OpenChannel(),
+            CopyData(with_=CopyWith(workers=1)),
+            CatchUp(with_=CatchUpWith(threshold="1s", window="0s", patience="30s")),
+            VerifyData(with_=VerifyWith(workers=1)),
+            cut_over,
+            Soak(with_=SoakWith(sample="10m")),
+            RetireSource(),
+        ]
+        return cast("list[Step]", made)
+
+    def go(self, goal: Goal | None = None, options: Options | None = None) -> RunView:
+        """Start or take over the run, and go on until it rests. Raises `Killed`, or what parked it."""
+        journal, holder = self.journal(), _holder()
+        armed, self.armed = self.armed, False
+        if journal.active(TENANT) is None:
+            header = Header(run=RUN, tenant=TENANT, plan=self.estate.plan, operator="me", version="0")
+            held = journal.start(header, holder, write_id="w1")
+        else:
+            held = journal.acquire(RUN, holder)
+        if goal is not None and held.view().goal is not goal:
+            held.append(Fact.GOAL, {"goal": goal.value, "by": "me"})
+        self.armed = armed
+        world = EngineWorld(
+            aws=cast("Aws", FakeAws(self.estate.dynamo, self.estate.bucket)),
+            moves=[cast("Move", self.move)] if self.estate.plan.moving else [],
+            build=lambda _spec: self.steps()[0],
+            clock=self.estate.clock,
+            retry=self.retry,
+            rng=random.Random(5),
+        )
+        route = Route(plan=self.estate.plan, steps=tuple(zip(self.estate.plan.steps, self.steps(), strict=True)))
+        return Runner(
+            held=held,
+            plan=self.estate.plan,
+            route=route,
+            world=world,
+            stop=self.stop,
+            observer=self.observe,
+            options=options or Options(),
+        ).go()
+
+
+def _holder() -> Holder:
+    return Holder(name="me@here", host="here", boot="b", namespace="n", pid=1, started="1")
