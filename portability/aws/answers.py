@@ -74,6 +74,7 @@ THROTTLED = frozenset(
     | {"SlowDown", "Throttling", "ThrottlingError", "ThrottlingException", "ThrottledException"}
     | {"TooManyRequestsException", "LimitExceededException.dynamodb", "LimitExceededException.dynamodb-streams"}
 )
+# TransactionInProgress: an earlier sending of the same token is being done; sent again, it answers as that one did.
 CONFLICTS = frozenset(
     {"ConcurrentModificationException", "OperationAborted", "ReplicatedWriteConflictException", "TransactionConflict"}
     | {"TransactionConflictException", "TransactionInProgressException"}

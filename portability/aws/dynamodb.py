@@ -60,6 +60,10 @@ class Dynamo:
         self._client = client
         self._call = call
 
+    def close(self) -> None:
+        """Close its connections: for a `fresh` one only, the others are shared."""
+        self._client.close()
+
     def get(self, table: str, key: Item) -> Item | None:
         """Strongly consistent GetItem."""
         answer = self._call(self._client.get_item, TableName=table, Key=key, ConsistentRead=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
+from email.utils import mktime_tz, parsedate_tz
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from portability import errors
@@ -248,5 +248,5 @@ def _record(found: RecordTypeDef) -> Record:
 
 def _heard(answer: Any) -> float | None:  # noqa: ANN401 - any answer's metadata
     """Epoch seconds of the service's own clock when it answered, where it said so."""
-    date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
-    return None if date is None else parsedate_to_datetime(date).timestamp()
+    date = parsedate_tz(answer["ResponseMetadata"]["HTTPHeaders"].get("date"))
+    return None if date is None else float(mktime_tz(date))

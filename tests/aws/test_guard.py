@@ -123,6 +123,13 @@ WRITES: list[Callable[[Any], object]] = [
 ]
 
 
+def test_a_write_that_passed_the_first_check_is_stopped_where_it_would_be_sent() -> None:
+    events = Aws(region=REGION, read_only=True).dynamodb()._client.meta.events
+    with pytest.raises(errors.ReadOnlyClient):
+        events.emit("before-send.dynamodb.PutItem", request=None)
+    events.emit("before-send.dynamodb.GetItem", request=None)
+
+
 def test_a_write_is_signed_then_looked_at_then_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
 

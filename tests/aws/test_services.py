@@ -81,6 +81,7 @@ def object_answer(body: bytes, checksum: bytes, length: int | None = None) -> by
     ids=["other bytes than were stored", "cut short"],
 )
 def test_a_spoilt_object_is_read_again(monkeypatch: pytest.MonkeyPatch, aws: Aws, spoilt: bytes) -> None:
+    monkeypatch.setenv("AWS_RESPONSE_CHECKSUM_VALIDATION", "when_required")
     with serving(spoilt, object_answer(b"bytes", b"bytes")) as stub:
         monkeypatch.setenv("AWS_ENDPOINT_URL", stub.endpoint)
         quick = Retry(sleep=lambda _: None)

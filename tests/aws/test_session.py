@@ -84,6 +84,23 @@ def test_thirty_two_threads_keep_their_connections(
     assert "pool is full" not in caplog.text
 
 
+def test_the_bundle_of_certificates_is_botocores_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = tmp_path / "bundle.pem"
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
+    client: Any = Aws(region=REGION, read_only=True).dynamodb()._client
+    assert client._endpoint.http_session._verify == str(bundle)
+
+
+def test_a_fresh_connection_is_closed_when_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(http(200, {"Item": KEY})) as stub:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", stub.endpoint)
+        aws = Aws(region=REGION, read_only=True)
+        probe = aws.dynamodb(fresh=True)
+        assert probe.get("t", KEY) == KEY
+        probe.close()
+        assert aws.dynamodb().get("t", KEY) == KEY
+
+
 def test_an_unknown_profile_is_unauthorised_when_a_client_is_asked_for() -> None:
     with pytest.raises(errors.Unauthorised, match="nobody"):
         Aws(region=REGION, read_only=True, profile="nobody").dynamodb()

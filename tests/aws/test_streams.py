@@ -140,6 +140,32 @@ def test_a_reader_starts_after_or_at_a_number_and_pages_by_its_limit(
     assert names(at.read().records) == ["c"]
 
 
+def test_a_stream_of_the_embedded_estate_is_read_in_the_same_way(
+    aws_env: None, moto: str, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", moto)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB_STREAMS", moto)
+    aws = Aws(region=REGION, read_only=False)
+    dynamo, streams = aws.dynamodb(), aws.streams()
+    dynamo.create_table(
+        TableName=prefix,
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    arn = switch_on(dynamo, prefix)
+    assert streams.status(arn) == "ENABLED"
+    shard = streams.describe(arn)[0]
+    assert shard.open
+    write(dynamo, prefix, *"abc")
+    every = read(streams.records(arn, shard.id, trim_horizon=True), 3)
+    assert names(every) == list("abc")
+    reader = streams.records(arn, shard.id, after=every[0].sequence)
+    assert names(read(reader, 2)) == ["b", "c"]
+    write(dynamo, prefix, "d")
+    assert names(read(reader, 1)) == ["d"]
+
+
 def test_a_shard_is_read_at_its_first_number(dynamo: Dynamo, streams: Streams, table: str, arn: str) -> None:
     write(dynamo, table, "a")
     shard = streams.describe(arn)[0]
