@@ -13,8 +13,22 @@ import typer
 from typer.core import TyperGroup
 
 from portability import __version__, errors
-from portability.cli import explain, init, journal, lock, migrate, plan, report, run, sandbox, status, steer
-from portability.cli import validate as validate_files
+from portability.cli import (
+    doctor,
+    explain,
+    init,
+    journal,
+    lock,
+    migrate,
+    plan,
+    report,
+    run,
+    sandbox,
+    status,
+    steer,
+    validate,
+    verify,
+)
 from portability.cli.asked import Asked
 from portability.cli.call import Call
 from portability.cli.crash import write_crash
@@ -67,7 +81,7 @@ def build() -> typer.Typer:
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
     ]
     app.callback(help=ABOUT, invoke_without_command=False)(_with_version(keep, version))
-    for room in (init, plan, migrate, status, steer, report, validate_files, explain):
+    for room in (init, doctor, plan, migrate, status, verify, steer, report, validate, explain):
         room.register(app)
     run.register(group(app, "run", "Runs: list, pause, cut over, one bounded pass."))
     journal.register(group(app, "journal", "The journal of a run: shown, exported, checked."))

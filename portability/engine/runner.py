@@ -80,10 +80,10 @@ class Runner:
     def _towards_the_goal(self) -> None:
         view = self.held.view()
         if view.state in (RunState.UNWINDING, RunState.STUCK):
-            unwind(self.held, self.route, self._context, self.observer)
+            unwind(self.held, self.route, self.context, self.observer)
             return
         for station in self.route.lasting(view):
-            self.residents.enter(station, self._context(station))
+            self.residents.enter(station, self.context(station))
         for station in self.route.stops(view):
             if self.held.view().step(station.id).status not in FINISHED:
                 self._before(station)
@@ -115,7 +115,7 @@ class Runner:
             msg = f"the cutover of run {self.held.run} is postponed"
             raise errors.Parked(msg, reason=ParkReason.POSTPONED, next=f"portability run cutover {self.held.run}")
         if self.stop.requested:
-            self._context(station).check()
+            self.context(station).check()
         check_gates(station.spec.gates, run=self.held.run, step=station.id, now=self.world.clock.now())
 
     def _after(self, station: Station) -> None:
@@ -125,7 +125,7 @@ class Runner:
 
     def _perform(self, station: Station) -> None:
         step, spec = station.step, station.spec
-        context = self._context(station)
+        context = self.context(station)
         pending = self.held.view().step(station.id).status is Status.PENDING
         if pending and not step.preview(context):
             self.held.append(Fact.SKIPPED, {"why": "nothing to do"}, step=station.id)
@@ -162,7 +162,8 @@ class Runner:
                 self.world.clock.sleep(min(cap, base * 2 ** (attempt - 1)) * self.world.rng.random())
         raise AssertionError(policy)
 
-    def _context(self, station: Station) -> RunContext:
+    def context(self, station: Station) -> RunContext:
+        """What the station's step is given."""
         deadline = station.spec.deadline
         clock = self.world.clock
         return RunContext(
