@@ -1,0 +1,1 @@
+"""Stores: how a tenant's data is found, copied, kept current, compared and erased."""

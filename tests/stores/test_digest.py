@@ -1,0 +1,162 @@
+import random
+from decimal import Decimal
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portability.stores.dynamodb import digest
+
+NUMBERS = st.decimals(allow_nan=False, allow_infinity=False, places=None).filter(
+    lambda number: len(number.as_tuple().digits) <= 38 and abs(number.adjusted()) <= 125
+)
+TEXT = st.text(max_size=8)
+
+
+def spelt(number):
+    return st.sampled_from([str(number), f"{number:f}", f"{number:E}", f"+{number}" if number >= 0 else str(number)])
+
+
+SCALARS = st.one_of(
+    TEXT.map(lambda value: {"S": value}),
+    NUMBERS.map(lambda value: {"N": str(value)}),
+    st.binary(max_size=8).map(lambda value: {"B": value}),
+    st.booleans().map(lambda value: {"BOOL": value}),
+    st.just({"NULL": True}),
+    st.sets(TEXT, min_size=1, max_size=4).map(lambda value: {"SS": sorted(value)}),
+    st.sets(st.integers(-99, 99), min_size=1, max_size=4).map(lambda value: {"NS": [str(each) for each in value]}),
+    st.sets(st.binary(max_size=4), min_size=1, max_size=4).map(lambda value: {"BS": sorted(value)}),
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3).map(lambda value: {"L": value}),
+        st.dictionaries(TEXT, inner, max_size=3).map(lambda value: {"M": value}),
+    ),
+    max_leaves=6,
+)
+ITEMS = st.dictionaries(st.text(min_size=1, max_size=8), VALUES, max_size=4)
+
+
+def shuffled(value, rng):
+    """The same value, spelt differently wherever DynamoDB does not care."""
+    ((tag, inner),) = value.items()
+    match tag:
+        case "SS" | "NS" | "BS":
+            return {tag: rng.sample(inner, len(inner))}
+        case "N":
+            return {"N": f"{Decimal(inner):E}"}
+        case "L":
+            return {"L": [shuffled(each, rng) for each in inner]}
+        case "M":
+            return {"M": shuffled_item(inner, rng)}
+        case _:
+            return {tag: inner}
+
+
+def shuffled_item(item, rng):
+    return {name: shuffled(item[name], rng) for name in rng.sample(sorted(item), len(item))}
+
+
+def meaning(value):
+    """What DynamoDB compares: built from Python's own values, not from our bytes."""
+    ((tag, inner),) = value.items()
+    match tag:
+        case "N":
+            return ("N", Decimal(inner))
+        case "NS":
+            return ("NS", frozenset(map(Decimal, inner)))
+        case "SS" | "BS":
+            return (tag, frozenset(inner))
+        case "L":
+            return ("L", tuple(meaning(each) for each in inner))
+        case "M":
+            return ("M", frozenset((name, meaning(each)) for name, each in inner.items()))
+        case _:
+            return (tag, inner)
+
+
+@given(item=ITEMS, seed=st.integers())
+def test_the_same_item_spelt_differently_has_the_same_bytes(item, seed):
+    assert digest.canonical(shuffled_item(item, random.Random(seed))) == digest.canonical(item)
+
+
+@given(one=ITEMS, other=ITEMS)
+def test_two_items_have_the_same_bytes_only_if_they_mean_the_same(one, other):
+    assert (digest.canonical(one) == digest.canonical(other)) == (meaning({"M": one}) == meaning({"M": other}))
+
+
+@given(one=VALUES, other=VALUES)
+def test_two_values_have_the_same_bytes_only_if_they_mean_the_same(one, other):
+    assert (digest.canonical({"a": one}) == digest.canonical({"a": other})) == (meaning(one) == meaning(other))
+
+
+@given(number=NUMBERS, data=st.data())
+def test_every_spelling_of_a_number_is_one_number(number, data):
+    assert digest.number(data.draw(spelt(number))) == digest.number(data.draw(spelt(number)))
+
+
+@given(one=NUMBERS, other=NUMBERS)
+def test_different_numbers_stay_different_to_the_last_digit(one, other):
+    assert (digest.number(str(one)) == digest.number(str(other))) == (one == other)
+
+
+@pytest.mark.parametrize("text", ["1", "1.0", "1E0", "10e-1", "+1", "0001.000", "0.1E1", ".1e1", "1."])
+def test_one_is_one(text):
+    assert digest.number(text) == "1e0"
+
+
+@pytest.mark.parametrize("text", ["0", "-0", "0.0", "0E5", "-0.000e-9"])
+def test_zero_has_no_sign_and_no_exponent(text):
+    assert digest.number(text) == "0"
+
+
+def test_thirty_eight_digits_are_kept_where_a_float_would_round():
+    one, other = "12345678901234567890123456789012345678", "12345678901234567890123456789012345679"
+    assert float(one) == float(other)
+    assert digest.item_hash({"n": {"N": one}}) != digest.item_hash({"n": {"N": other}})
+
+
+def test_a_value_carries_its_type():
+    values = [
+        {"S": "1"},
+        {"N": "1"},
+        {"B": b"1"},
+        {"SS": ["1"]},
+        {"NS": ["1"]},
+        {"BS": [b"1"]},
+        {"BOOL": True},
+        {"NULL": True},
+    ]
+    assert (
+        len({digest.item_hash({"a": value}) for value in [*values, {"L": values[:1]}, {"M": {"a": {"S": "1"}}}]}) == 10
+    )
+
+
+@given(items=st.lists(ITEMS, max_size=6), seed=st.integers())
+def test_a_tally_has_no_order_and_can_be_taken_apart(items, seed):
+    whole = digest.tally(items)
+    assert digest.tally(random.Random(seed).sample(items, len(items))) == whole
+    assert len(whole.digest) == 32
+    left, right = digest.tally(items[:2]), digest.tally(items[2:])
+    left.merge(right)
+    assert left == whole
+    for item in items:
+        whole.add(digest.item_hash(item), -1)
+    assert whole == digest.Tally()
+
+
+@given(item=ITEMS)
+def test_an_archive_line_is_one_line_of_json_and_the_same_for_every_order_of_names_and_sets(item):
+    line = digest.json_line(item)
+    assert line.endswith(b"\n")
+    assert line.count(b"\n") == 1
+    assert msgspec.json.decode(line).keys() == item.keys()
+    reordered = {name: item[name] for name in sorted(item, reverse=True)}
+    assert digest.json_line(reordered) == line
+
+
+def test_a_hash_of_a_key_tells_nothing_of_its_text():
+    assert "tenant" not in digest.key_hash({"pk": {"S": "tenant-42-1"}})
+    assert len(digest.key_hash({"pk": {"S": "tenant-42-1"}})) == 32
