@@ -25,6 +25,8 @@ from portability.plan.shape import check, suggestion
 V = TypeVar("V", bound=Estate | Recipe)
 
 KINDS: dict[str, type[Estate | Recipe]] = {"Estate": Estate, "MigrationPlan": Recipe}
+OURS = b"portability/"
+"""What the `apiVersion` of our files begins with."""
 SUFFIXES = (".yaml", ".yml")
 MAX_PROBLEMS = 50
 """Per file; who has more has one cause."""
@@ -95,18 +97,14 @@ def load_recipe(path: str | os.PathLike[str], known: Collection[str] | Steps) ->
 
 
 def load_recipes(directory: str | os.PathLike[str], known: Collection[str] | Steps) -> list[Recipe]:
-    """Every recipe directly in the directory, by file name; files of another kind are skipped.
+    """Every recipe directly in the directory, by file name; estates and files of other tools are skipped.
 
-    Raises `FileInvalid`, also for two recipes of one pair of models, and for a link that leads out of the directory.
+    A file that speaks of recipes and is no YAML is not skipped: another recipe would take its place. Raises
+    `FileInvalid`, also for two recipes of one pair of models, and for a link that leads out of the directory.
     """
     folder = pathlib.Path(directory)
     if not folder.is_dir():
         raise errors.FileInvalid("there is no such directory", where=f"{folder}:1", next="portability validate")
-    home = folder.resolve()
-    for path in sorted(folder.iterdir()):
-        if path.suffix in SUFFIXES and not path.resolve().is_relative_to(home):
-            what = "a link that leads out of the directory of the recipes"
-            raise errors.FileInvalid(what, where=f"{path}:1", next="put a copy in its place, then portability validate")
     return _recipes(folder, str(folder), _steps(known))
 
 
@@ -132,12 +130,13 @@ def recipes_for(estate: Estate, estate_path: str | os.PathLike[str], known: Coll
 
 
 def validate(paths: Sequence[str | os.PathLike[str]], known: Collection[str] | Steps) -> list[Problem]:
-    """Every problem of every file, by file and line. A directory stands for the YAML files directly in it."""
+    """Every problem of every file, by file and line. A directory stands for the estates and recipes directly in it."""
     problems: list[Problem] = []
     for path in paths:
         source = pathlib.Path(path)
         found = sorted(p for p in source.iterdir() if p.suffix in SUFFIXES) if source.is_dir() else [source]
         files = [_File.read(one, str(one) if source.is_dir() else os.fspath(path)) for one in found]
+        files = [file for file in files if file.ours or not source.is_dir()]
         for file in files:
             kind = _kind(file)
             if kind is not None:
@@ -154,10 +153,11 @@ class _File:
     label: str
     document: Document | None
     problems: list[Problem] = field(default_factory=list)
+    unread: bool = False  # no YAML that we read, and perhaps meant for us
 
     @classmethod
     def read(cls, source: Folder, label: str) -> _File:
-        file = cls(label, None)
+        file, raw = cls(label, None), OURS
         try:
             if isinstance(source, pathlib.Path):
                 with source.open("rb") as stream:
@@ -168,12 +168,24 @@ class _File:
         except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
             reason = getattr(error, "strerror", None) or str(error)
             file.problems.append(Problem(label, 1, "", f"cannot be read: {reason}"))
+            file.unread = True
         except Malformed as error:
             file.problems.append(Problem(label, error.line, "", error.text))
+            file.unread = OURS in raw
         else:
             for line, path, text in file.document.problems:
                 file.problems.append(Problem(label, line, dotted(path), text))
         return file
+
+    @property
+    def ours(self) -> bool:
+        """Whether the file is an estate or a recipe, or means to be one: a directory may hold other tools' files."""
+        data = None if self.document is None else self.document.data
+        if not isinstance(data, dict):
+            return self.unread
+        return (
+            str(data.get("apiVersion")).encode(errors="replace").startswith(OURS) or data.get("kind") == "MigrationPlan"
+        )
 
     def report(self, path: Path, text: str) -> None:
         """Add a problem at a path."""
@@ -268,8 +280,11 @@ def _recipes(folder: Folder, label: str, steps: Steps) -> list[Recipe]:
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if not entry.name.endswith(SUFFIXES) or not entry.is_file():
             continue
-        file = _File.read(entry, f"{label}/{entry.name}")
+        file = _File.read(entry, str(pathlib.PurePath(label, entry.name)))
+        if not file.ours:
+            continue
         if _kind(file) is Recipe:
+            _refuse_escape(folder, entry, file.label)
             found.append((file, _one(file, Recipe, steps)))
         elif file.problems:
             raise _invalid(file.problems)
@@ -277,6 +292,14 @@ def _recipes(folder: Folder, label: str, steps: Steps) -> list[Recipe]:
     if rivals:
         raise _invalid(rivals)
     return [recipe for _, recipe in found]
+
+
+def _refuse_escape(folder: Folder, entry: Folder, label: str) -> None:
+    if isinstance(folder, pathlib.Path) and isinstance(entry, pathlib.Path):
+        if entry.resolve().is_relative_to(folder.resolve()):
+            return
+        what = "a link that leads out of the directory of the recipes"
+        raise errors.FileInvalid(what, where=f"{label}:1", next="put a copy in its place, then portability validate")
 
 
 def _rivals(files: list[_File], steps: Steps) -> list[Problem]:

@@ -146,3 +146,42 @@ def test_a_recipe_that_is_a_link_out_of_its_directory_is_refused(here: Path) -> 
     (here / "plans" / "r.yaml").symlink_to(here / "secret.yaml")
     with pytest.raises(errors.FileInvalid, match="leads out of the directory"):
         load_recipes(here / "plans", KNOWN)
+
+
+FOREIGN = {
+    "compose.yaml": "services: {web: {image: nginx}}\n",
+    "template.yaml": "Resources:\n  Table: !Ref Name\n",
+    "list.yml": "- a\n",
+    "deployment.yaml": "apiVersion: apps/v1\nkind: Deployment\n",
+    "empty.yaml": "",
+}
+
+
+def test_files_of_other_tools_beside_the_recipes_are_skipped_unless_named(here: Path) -> None:
+    for name, text in FOREIGN.items():
+        (here / name).write_text(text)
+    (here / "e.yaml").write_text(ESTATE)
+    (here / "r.yaml").write_text(RECIPE)
+    assert [recipe.name for recipe in load_recipes(here, KNOWN)] == ["pool-to-silo"]
+    assert validate([here], KNOWN) == []
+    assert [problem.file for problem in validate(["compose.yaml"], KNOWN)] == ["compose.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    (
+        (
+            edited(RECIPE, "kind: MigrationPlan", "kind: MigrationPlam"),
+            "r.yaml:2: kind: expected Estate or",
+        ),
+        (edited(RECIPE, "apiVersion: portability/v1\n", ""), "r.yaml:1: 'apiVersion' is missing"),
+        (edited(RECIPE, "steps:", "steps: ["), "r.yaml:7: not YAML: "),
+    ),
+)
+def test_a_broken_recipe_is_never_skipped_for_the_one_that_ships(text: str, says: str, here: Path) -> None:
+    (here / "r.yaml").write_text(text)
+    with pytest.raises(errors.FileInvalid) as refusal:
+        load_recipes(".", KNOWN)
+    assert refusal.value.what.startswith(says)
+    (problem,) = validate(["."], KNOWN)
+    assert str(problem) == refusal.value.what
