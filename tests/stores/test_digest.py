@@ -1,5 +1,6 @@
 import random
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,7 +15,7 @@ NUMBERS = st.decimals(allow_nan=False, allow_infinity=False, places=None).filter
 TEXT = st.text(max_size=8)
 
 
-def spelt(number):
+def spelt(number: Any) -> Any:
     return st.sampled_from([str(number), f"{number:f}", f"{number:E}", f"+{number}" if number >= 0 else str(number)])
 
 
@@ -39,7 +40,7 @@ VALUES = st.recursive(
 ITEMS = st.dictionaries(st.text(min_size=1, max_size=8), VALUES, max_size=4)
 
 
-def shuffled(value, rng):
+def shuffled(value: Any, rng: Any) -> Any:
     """The same value, spelt differently wherever DynamoDB does not care."""
     ((tag, inner),) = value.items()
     match tag:
@@ -55,11 +56,11 @@ def shuffled(value, rng):
             return {tag: inner}
 
 
-def shuffled_item(item, rng):
+def shuffled_item(item: Any, rng: Any) -> Any:
     return {name: shuffled(item[name], rng) for name in rng.sample(sorted(item), len(item))}
 
 
-def meaning(value):
+def meaning(value: Any) -> Any:
     """What DynamoDB compares: built from Python's own values, not from our bytes."""
     ((tag, inner),) = value.items()
     match tag:
@@ -78,47 +79,47 @@ def meaning(value):
 
 
 @given(item=ITEMS, seed=st.integers())
-def test_the_same_item_spelt_differently_has_the_same_bytes(item, seed):
+def test_the_same_item_spelt_differently_has_the_same_bytes(item: Any, seed: int) -> None:
     assert digest.canonical(shuffled_item(item, random.Random(seed))) == digest.canonical(item)
 
 
 @given(one=ITEMS, other=ITEMS)
-def test_two_items_have_the_same_bytes_only_if_they_mean_the_same(one, other):
+def test_two_items_have_the_same_bytes_only_if_they_mean_the_same(one: Any, other: Any) -> None:
     assert (digest.canonical(one) == digest.canonical(other)) == (meaning({"M": one}) == meaning({"M": other}))
 
 
 @given(one=VALUES, other=VALUES)
-def test_two_values_have_the_same_bytes_only_if_they_mean_the_same(one, other):
+def test_two_values_have_the_same_bytes_only_if_they_mean_the_same(one: Any, other: Any) -> None:
     assert (digest.canonical({"a": one}) == digest.canonical({"a": other})) == (meaning(one) == meaning(other))
 
 
 @given(number=NUMBERS, data=st.data())
-def test_every_spelling_of_a_number_is_one_number(number, data):
+def test_every_spelling_of_a_number_is_one_number(number: Any, data: st.DataObject) -> None:
     assert digest.number(data.draw(spelt(number))) == digest.number(data.draw(spelt(number)))
 
 
 @given(one=NUMBERS, other=NUMBERS)
-def test_different_numbers_stay_different_to_the_last_digit(one, other):
+def test_different_numbers_stay_different_to_the_last_digit(one: Any, other: Any) -> None:
     assert (digest.number(str(one)) == digest.number(str(other))) == (one == other)
 
 
-@pytest.mark.parametrize("text", ["1", "1.0", "1E0", "10e-1", "+1", "0001.000", "0.1E1", ".1e1", "1."])
-def test_one_is_one(text):
+@pytest.mark.parametrize("text", ("1", "1.0", "1E0", "10e-1", "+1", "0001.000", "0.1E1", ".1e1", "1."))
+def test_one_is_one(text: str) -> None:
     assert digest.number(text) == "1e0"
 
 
-@pytest.mark.parametrize("text", ["0", "-0", "0.0", "0E5", "-0.000e-9"])
-def test_zero_has_no_sign_and_no_exponent(text):
+@pytest.mark.parametrize("text", ("0", "-0", "0.0", "0E5", "-0.000e-9"))
+def test_zero_has_no_sign_and_no_exponent(text: str) -> None:
     assert digest.number(text) == "0"
 
 
-def test_thirty_eight_digits_are_kept_where_a_float_would_round():
+def test_thirty_eight_digits_are_kept_where_a_float_would_round() -> None:
     one, other = "12345678901234567890123456789012345678", "12345678901234567890123456789012345679"
     assert float(one) == float(other)
     assert digest.item_hash({"n": {"N": one}}) != digest.item_hash({"n": {"N": other}})
 
 
-def test_a_value_carries_its_type():
+def test_a_value_carries_its_type() -> None:
     values = [
         {"S": "1"},
         {"N": "1"},
@@ -135,7 +136,7 @@ def test_a_value_carries_its_type():
 
 
 @given(items=st.lists(ITEMS, max_size=6), seed=st.integers())
-def test_a_tally_has_no_order_and_can_be_taken_apart(items, seed):
+def test_a_tally_has_no_order_and_can_be_taken_apart(items: Any, seed: int) -> None:
     whole = digest.tally(items)
     assert digest.tally(random.Random(seed).sample(items, len(items))) == whole
     assert len(whole.digest) == 32
@@ -148,7 +149,7 @@ def test_a_tally_has_no_order_and_can_be_taken_apart(items, seed):
 
 
 @given(item=ITEMS)
-def test_an_archive_line_is_one_line_of_json_and_the_same_for_every_order_of_names_and_sets(item):
+def test_an_archive_line_is_one_line_of_json_and_the_same_for_every_order_of_names_and_sets(item: Any) -> None:
     line = digest.json_line(item)
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1
@@ -157,6 +158,6 @@ def test_an_archive_line_is_one_line_of_json_and_the_same_for_every_order_of_nam
     assert digest.json_line(reordered) == line
 
 
-def test_a_hash_of_a_key_tells_nothing_of_its_text():
+def test_a_hash_of_a_key_tells_nothing_of_its_text() -> None:
     assert "tenant" not in digest.key_hash({"pk": {"S": "tenant-42-1"}})
     assert len(digest.key_hash({"pk": {"S": "tenant-42-1"}})) == 32
