@@ -100,17 +100,19 @@ def _tenant(desk: Desk, tenant: str, to: str | None) -> Iterator[Check]:
         yield Check(tenant, BLOCKED, text, "check the id, or directory.table")
         return
     yield Check(tenant, READY, f"in {record.tier}")
-    said: set[tuple[str, str, str]] = set()
-    for tier in [to] if to else [name for name in desk.estate.tiers if name != record.tier]:
+    towards = [to] if to else [name for name in desk.estate.tiers if name != record.tier]
+    found: dict[Check, list[str]] = {}
+    for tier in towards:
         for check in _towards(desk, tenant, tier):
-            if (check.about, check.status, check.text) not in said:
-                said.add((check.about, check.status, check.text))
-                yield check
+            found.setdefault(check, []).append(tier)
+    for check, tiers in found.items():
+        about = check.about if len(tiers) == len(towards) else f"{check.about} (to {', '.join(tiers)})"
+        yield Check(about, check.status, check.text, check.fix)
 
 
 def _towards(desk: Desk, tenant: str, tier: str) -> list[Check]:
     try:
-        planned = operations.make_plan(desk, tenant, tier, estimate=False)
+        planned = operations.make_plan(desk, tenant, tier)
     except errors.PortabilityError as error:
         return [Check(f"to {tier}", BLOCKED, error.what, error.next)]
     if isinstance(planned, NothingToDo):

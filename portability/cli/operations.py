@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 
@@ -34,7 +34,6 @@ class Planned:
 
     plan: Plan
     findings: list[Finding]
-    estimates: dict[str, Estimate] = field(default_factory=dict)
 
     @property
     def blocks(self) -> list[Finding]:
@@ -42,7 +41,7 @@ class Planned:
         return [finding for finding in self.findings if finding.level == "block"]
 
 
-def make_plan(desk: Desk, tenant: str, to: str, *, exact: bool = False, estimate: bool = True) -> Planned | NothingToDo:
+def make_plan(desk: Desk, tenant: str, to: str, *, exact: bool = False) -> Planned | NothingToDo:
     """Compile `tenant`'s move to `tier[@placement]` against what is observed now. No mutating call."""
     plan = draft(desk, tenant, to)
     if isinstance(plan, NothingToDo):
@@ -54,30 +53,32 @@ def make_plan(desk: Desk, tenant: str, to: str, *, exact: bool = False, estimate
         return plan
     observation = desk.observation(plan)
     findings = gather(observation, [step for _, step in steps])
-    estimates = {move.store: move.estimate(exact=exact) for move in observation.moves} if estimate else {}
     blocked = any(finding.level == "block" for finding in findings)
     changes: list[Change] = [] if blocked else preview.changes(observation, steps)
+    if exact and not blocked:
+        counted = {move.store: move.estimate(exact=True) for move in observation.moves}
+        changes = [_counted(change, counted) for change in changes]
     made = f"{desk.rng.getrandbits(64):016x}"
-    plan = msgspec.structs.replace(plan, changes=[_sized(one, estimates) for one in changes], made=made)
-    return Planned(plan=plan, findings=findings, estimates=estimates)
+    return Planned(plan=msgspec.structs.replace(plan, changes=changes, made=made), findings=findings)
 
 
-def _sized(change: Change, estimates: Mapping[str, Estimate]) -> Change:
-    """A copy's line with the items and bytes it is guessed to be."""
-    known = estimates.get(change.name) if change.sign is Sign.MOVE else None
+def _counted(change: Change, counted: Mapping[str, Estimate]) -> Change:
+    """A copy's line with its items and bytes as they were counted, not guessed."""
+    known = counted.get(change.name) if change.sign is Sign.MOVE else None
     if known is None:
         return change
-    return msgspec.structs.replace(change, estimate={"items": float(known.items), "bytes": float(known.bytes)})
+    figures = {"items": float(known.items), "bytes": float(known.bytes)}
+    return msgspec.structs.replace(change, detail=f"{known.items:,} items", estimate=figures)
 
 
 def fresh(desk: Desk, saved: Plan) -> Planned | NothingToDo:
     """A saved plan with what is found now. Raises `PlanRejected` where the estate is not as it was."""
     to = f"{saved.target.tier}@{saved.target.placement}"
-    now = make_plan(desk, saved.tenant, to, estimate=False)
+    now = make_plan(desk, saved.tenant, to)
     refuse_stale(saved, now)
     if isinstance(now, NothingToDo):
         return now
-    return Planned(plan=saved, findings=now.findings, estimates=now.estimates)
+    return Planned(plan=saved, findings=now.findings)
 
 
 def draft(desk: Desk, tenant: str, to: str, *, facts: dict[str, object] | None = None) -> Plan | NothingToDo:

@@ -106,7 +106,8 @@ def show_planned(call: Call, planned: Planned) -> None:
     from portability.report.preview import preview_text
 
     around = surroundings(call, planned)
-    call.screen.result(preview_text(planned.plan, around), plan_object(planned.plan, around))
+    text = preview_text(planned.plan, around, everything=bool(call.asked.verbose))
+    call.screen.result(text, plan_object(planned.plan, around))
 
 
 def show_nothing(call: Call, tenant: str, to: str, nothing: NothingToDo) -> None:
@@ -137,7 +138,6 @@ def surroundings(call: Call, planned: Planned) -> Surroundings:
         rcu=sent.rcu,
         blocks=planned.blocks,
         warnings=[finding for finding in planned.findings if finding.level == "warn"],
-        estimates=planned.estimates,
     )
 
 
@@ -158,8 +158,9 @@ def plan_object(plan_: Plan, around: Surroundings) -> dict[str, Any]:
         "steps": [{"id": spec.id, "uses": spec.uses} for spec in plan_.steps],
         "changes": [msgspec.to_builtins(change) for change in plan_.changes],
         "estimates": {
-            store: {"items": one.items, "bytes": one.bytes, "exact": one.exact}
-            for store, one in around.estimates.items()
+            change.name: {**change.estimate, "exact": not change.detail.startswith("~")}
+            for change in plan_.changes
+            if change.kind == "copy" and change.estimate
         },
         "blocked_by": [msgspec.to_builtins(finding) for finding in around.blocks],
         "warnings": [msgspec.to_builtins(finding) for finding in around.warnings],

@@ -10,8 +10,19 @@ from typing import Any
 
 from portability.model.run import RunView
 
-WINDOW = 30.0
-"""Seconds over which a rate is taken."""
+WINDOW, SHORTEST = 30.0, 1.0
+"""Seconds over which a rate is taken, at most and at least."""
+
+WORDS = {
+    "users": "{done} users",
+    "fenced": "this tenant's writes are paused (fence {fence})",
+    "unfenced": "this tenant's writes go on: {why}",
+    "flipped": "the {serving} serves now",
+    "watching": "watching for late writes, {seconds_left:.0f} s left",
+    "soaking": "soaking, {seconds_left:.0f} s left",
+    "rebaselining": "comparing the way back whole: {hours} hours without a process",
+}
+"""What a step's event says to people."""
 
 
 @dataclass
@@ -32,10 +43,9 @@ class StoreGauge:
             self.recent.popleft()
 
     def rate(self, now: float) -> float | None:
-        """Items a second over the window; None before there are two pages."""
-        if len(self.recent) < 2:  # noqa: PLR2004 - a rate needs two points
-            return None
-        return sum(items for _, items in self.recent) / max(now - self.recent[0][0], 0.001)
+        """Items a second over the window; None while that is too short to tell."""
+        over = now - self.recent[0][0] if self.recent else 0.0
+        return sum(items for _, items in self.recent) / over if over >= SHORTEST else None
 
     @property
     def part(self) -> float | None:
@@ -95,8 +105,19 @@ class Gauges:
         elif event == "lag":
             step.lag = fields
         else:
-            told = [
-                f"{name} {value}" for name, value in fields.items() if name not in ("run", "step") and value is not None
-            ]
-            step.said = " ".join([event, *told])
+            step.said = said(event, fields)
         return step
+
+
+def said(event: str, fields: dict[str, Any]) -> str:
+    """An event as a sentence; one that has no words of its own as its name and fields."""
+    try:
+        told = WORDS.get(event, "").format_map(fields)
+    except (KeyError, ValueError):
+        told = ""
+    if event == "flipped" and fields.get("pause_ms") is not None:
+        told += f"; this tenant's writes were paused {fields['pause_ms']:,.0f} ms"
+    if told:
+        return told
+    pairs = [f"{name} {value}" for name, value in fields.items() if name not in ("run", "step") and value is not None]
+    return " ".join([event, *pairs])

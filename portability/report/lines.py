@@ -12,10 +12,14 @@ from portability.report.gauge import Gauges, StepGauge, StoreGauge
 from portability.report.text import count, plain, size, span
 
 EVERY = 15.0
+"""Seconds after which a step that goes on says so."""
+
 PART = 0.05
+SOONEST = 1.0
+"""A line per 5 %, but not more than one a second."""
+
 NAME = 14
 RUN_WORDS = {
-    "flipped": "the {serving} serves now",
     "soaking": "soaking: the old side is kept current; `reverse` brings it back, `complete` deletes it",
     "reversed": "reversed: the source serves, with everything written since",
     "completed": "completed: the old copy is gone",
@@ -60,7 +64,7 @@ class Lines:
         now = self._monotonic()
         before = self._told.get((step, what))
         if before is not None:
-            moved = part is not None and part - before[1] >= PART
+            moved = part is not None and part - before[1] >= PART and now - before[0] >= SOONEST
             if now - before[0] < EVERY and not moved:
                 return False
         self._told[step, what] = (now, part or 0.0)

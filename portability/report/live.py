@@ -51,7 +51,7 @@ class Live:
         with self._lock:
             step = self._gauges.take(event, fields)
             if step is None and event in RUN_WORDS:
-                self._said = plain(RUN_WORDS[event].format(**{"serving": "?", "reason": "?", **fields}))
+                self._said = plain(RUN_WORDS[event].format_map({"reason": "", **fields}))
 
     def render(self) -> Group:
         """The screen as it is now."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from portability.model.change import Change, Finding, Sign
+from portability.model.change import Change, Finding
 from portability.model.estate import seconds
 from portability.model.plan import Plan
 from portability.report.text import count, plain, size, span
-from portability.stores.base import Estimate
 
 KIND, NAME = 12, 34
+RETIRES = "retire_source"
+HOUSEKEEPING = frozenset({"channel", "lag", "verify", "soak", "stamp", "tenant", "cutover"})
+"""Kinds of lines that say how a step works, not what becomes of a resource."""
+
 ALWAYS = "Other tenants written: none.   Reversible until: complete"
 
 
@@ -24,18 +28,21 @@ class Surroundings:
     rcu: float
     blocks: Sequence[Finding] = ()
     warnings: Sequence[Finding] = ()
-    estimates: Mapping[str, Estimate] = field(default_factory=dict)
 
 
-def preview_text(plan: Plan, around: Surroundings) -> str:
-    """The whole preview."""
-    lines = [_head(plan, around), *(_line(change, around.estimates) for change in plan.changes)]
+def preview_text(plan: Plan, around: Surroundings, *, everything: bool = False) -> str:
+    """The whole preview; with `everything`, also the steps' own waiting and checking."""
+    last = {spec.id for spec in plan.steps if spec.uses == RETIRES}
+    now = [change for change in plan.changes if change.step not in last]
+    later = [change for change in plan.changes if change.step in last and (everything or change.acts)]
+    shown = [change for change in now if everything or change.kind not in HOUSEKEEPING]
+    lines = [_head(plan, around), *(_line(change) for change in shown)]
     lines += [_finding(finding) for finding in [*around.warnings, *around.blocks]]
     if around.blocks:
         lines.append(f"Refused: {len(around.blocks)} of these must be mended first.")
     else:
-        if not any(change.sign is Sign.DELETE for change in plan.changes):
-            lines.append("  - nothing is deleted until `portability complete`")
+        lines.append("  - nothing is deleted until `portability complete`" + (", then:" if later else ""))
+        lines += [f"  {_line(change)}" for change in later]
         lines.append(_pause(plan))
     lines.append(_foot(plan, around))
     return "\n".join(lines) + "\n"
@@ -48,33 +55,30 @@ def _head(plan: Plan, around: Surroundings) -> str:
     return f"{verb:<46} estate {plan.estate.name} · account {plan.account} · {region} · as {plain(around.identity)}"
 
 
-def _line(change: Change, estimates: Mapping[str, Estimate]) -> str:
+def _line(change: Change) -> str:
     name = plain(change.name)
     detail = plain(change.detail)
-    if change.sign is Sign.MOVE and change.name in estimates:
-        known = estimates[change.name]
-        about = "" if known.exact else "~"
-        figures = f"{about}{count(known.items)} items  {size(known.bytes)}"
-        detail = f"{figures}  {detail}".rstrip()
-    elif change.estimate:
-        detail = "  ".join([detail, *_guesses(change.estimate)]).strip()
+    if change.estimate and "items" in change.estimate and "bytes" in change.estimate:
+        detail = _guesses(change.estimate["items"], change.estimate["bytes"], about="~" * detail.startswith("~"))
     return f"  {change.sign.value} {plain(change.kind):<{KIND}} {name:<{NAME}}{' ' if detail else ''}{detail}".rstrip()
 
 
-def _guesses(estimate: Mapping[str, float]) -> list[str]:
-    said = []
-    for name, figure in estimate.items():
-        if name == "items":
-            said.append(f"~{count(figure)} items")
-        elif name == "bytes":
-            said.append(f"~{size(figure)}")
-        elif name == "seconds":
-            said.append(f"~{span(figure)}")
-        elif name == "usd":
-            said.append(f"~{figure:.1f} USD")
-        else:
-            said.append(f"~{count(figure)} {name}")
-    return said
+def _guesses(items: float, bytes_: float, *, about: str) -> str:
+    """A copy's size, and what writing that much takes: time at a stated rate, and list price."""
+    units = items * max(1, math.ceil(bytes_ / items / UNIT)) if items else 0.0
+    usd = units * USD_PER_UNIT
+    price = f"~{usd:,.1f} USD" if usd >= 0.1 else "under 0.1 USD"  # noqa: PLR2004 - cents are noise here
+    return f"{about}{count(items)} items  {size(bytes_)}  ~{span(units / WCU)} at {WCU} WCU, {price}"
+
+
+UNIT = 1024
+"""Bytes that one write unit writes. AWS: DynamoDB."""
+
+WCU = 500
+"""Write units a second at which the time is told."""
+
+USD_PER_UNIT = 0.625e-6
+"""List price of a write unit, on demand, us-east-1, standard table class."""
 
 
 def _finding(finding: Finding) -> str:

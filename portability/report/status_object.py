@@ -80,6 +80,7 @@ def _object(
 ) -> dict[str, Any]:
     header = view.header
     blocked = blocked_by(view, parked)
+    clock = now if lease.holder else view.last_at
     return {
         "version": VERSION,
         "run_id": header.run,
@@ -89,7 +90,7 @@ def _object(
         "state": view.state.value if view.state else None,
         "reason": (view.reason or None) if view.state is RunState.PARKED else None,
         "serving": view.serving,
-        "steps": [_step(spec.id, spec.uses, view.step(spec.id), now) for spec in every_step(view)],
+        "steps": [_step(spec, view.step(spec.id), clock) for spec in every_step(view)],
         "data": [_store(view, move.store, cursors, parked) for move in header.plan.moving],
         "channel": _channel(view),
         "verify": _verify(view),
@@ -114,10 +115,16 @@ def every_step(view: RunView) -> Iterator[StepSpec]:
             number += 1
 
 
-def _step(step_id: str, uses: str, step: StepView, now: float) -> dict[str, Any]:
-    ended = step.ended_at if step.status is not Status.STARTED else now
+def _step(spec: StepSpec, step: StepView, now: float) -> dict[str, Any]:
+    ended = now if step.status is Status.STARTED else step.ended_at
     seconds = None if step.started_at is None or ended is None else round(max(0.0, ended - step.started_at), 3)
-    return {"id": step_id, "uses": uses, "status": step.status.value, "seconds": seconds, "attempts": step.attempts}
+    return {
+        "id": spec.id,
+        "uses": spec.uses,
+        "status": step.status.value,
+        "seconds": seconds,
+        "attempts": step.attempts,
+    }
 
 
 def output_of(view: RunView, uses: str) -> dict[str, Any]:

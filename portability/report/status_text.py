@@ -41,7 +41,7 @@ def status_text(seen: Seen) -> str:
 
 def _state(seen: Seen) -> str:
     view = seen.view
-    why = f" ({view.reason})" if view.reason else ""
+    why = f" ({view.reason})" if view.reason and view.state is RunState.PARKED else ""
     said = f"{view.state}{why}, the {view.serving} serves"
     if view.fenced:
         said += ", WRITES ARE PAUSED"
@@ -50,7 +50,7 @@ def _state(seen: Seen) -> str:
 
 def _holder(seen: Seen) -> str:
     view, lease = seen.view, seen.lease
-    what = f"   {plain(view.what)}" if view.what and view.state is not RunState.RUNNING else ""
+    what = f"   {plain(view.what)}" if view.what and view.state is RunState.PARKED else ""
     if lease.holder is None:
         return f"held by nobody; last entry {moment(view.last_at)}{what}"
     age = max(0.0, seen.now - lease.beat_at)
