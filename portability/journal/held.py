@@ -132,9 +132,7 @@ class HeldRun:
         writer.close("it was released")
 
     def abandon(self) -> None:
-        """Stop the heartbeat without a write; whatever waits is dropped, as when the process is killed."""
-        with self._pending_lock:
-            self._pending.clear()
+        """Stop the heartbeat without a write; whatever waits is lost, as when the process is killed."""
         self._writer.close("it was abandoned")
 
     # ------------------------------------------------------------------------------------------------------ checkpoints

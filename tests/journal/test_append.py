@@ -137,6 +137,14 @@ def test_our_own_lost_reply_counts_even_where_the_foreign_condition_now_fails_be
     assert held.view().fenced
 
 
+def test_a_lost_reply_is_found_by_reading_the_lease_before_anything_is_sent_again(world: World) -> None:
+    held = world.start(run="r-1")
+    calls = world.table.calls
+    world.table.fail_next(Fault(no_answer, acts=True))
+    held.append(Fact.FENCED, {})
+    assert world.table.calls == calls + 1
+
+
 def test_a_transaction_conflict_is_never_read_as_a_lost_lease(world: World) -> None:
     held = world.start(run="r-1")
     world.table.fail_next(Fault(conflict, times=6))
@@ -235,9 +243,11 @@ def test_after_a_refused_signature_the_journal_says_whose_lease_it_is(world: Wor
     held.append(Fact.UNFENCED, {})
     world.liveness.names.add("ana@host-a")
     other = world.acquire("r-1")
+    calls = world.table.calls
     world.table.fail_next(Fault(unauthorised))
     with pytest.raises(errors.LeaseLost, match="raised the lease fence"):
         held.append(Fact.FENCED, {})
+    assert world.table.calls == calls + 1, "nothing is signed again once the journal names another holder"
     other.append(Fact.FENCED, {})
     assert world.process().verify("r-1") == 5
 

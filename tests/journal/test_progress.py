@@ -191,6 +191,9 @@ def test_parking_nothing_writes_nothing(memory: World) -> None:
     held.unpark("forward", [])
     assert memory.table.calls == calls
     assert held.parked("forward") == {}
+    memory.clock.advance(41)
+    with pytest.raises(errors.LeaseLost):
+        held.park("forward", "unit", [])
 
 
 def test_a_lost_reply_to_a_parking_parks_once(world: World) -> None:

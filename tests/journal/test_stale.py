@@ -72,6 +72,14 @@ def _zombie(world: World, stale: HeldRun) -> HeldRun:
     return HeldRun(fresh, stale.view(), stale._head, stale._holder, previous=None, same_host=False)
 
 
+def test_a_raised_fence_alone_refuses_an_append(memory: World) -> None:
+    held = memory.start(run="r-1")
+    rows = memory.table.table.rows  # type: ignore[attr-defined]
+    rows["RUN#r-1", "LEASE"]["fence"] = 2
+    with pytest.raises(errors.LeaseLost, match="raised the lease fence"):
+        held.append(Fact.FENCED, {})
+
+
 def test_a_write_that_was_on_its_way_when_the_lease_was_released_never_lands(world: World) -> None:
     held = world.start(run="r-1")
     world.table.fail_next(Fault(no_answer, late=True))
