@@ -126,7 +126,8 @@ class Cognito:
         except errors.NotFound:
             return None
         described: dict[str, Any] = dict(answer["UserPoolClient"])
-        return {**described, "HasSecret": described.pop("ClientSecret", None) is not None}
+        has_secret = described.pop("ClientSecret", None) is not None
+        return {**described, "HasSecret": has_secret}
 
     def clients_named(self, pool: str, name: str) -> list[str]:
         """Ids of the pool's app clients of that name, sorted."""

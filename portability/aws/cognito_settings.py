@@ -71,10 +71,9 @@ def unharmed(before: Mapping[str, Any], after: Mapping[str, Any], changes: Mappi
 
 
 def settings(described: Mapping[str, Any]) -> dict[str, Any]:
-    """What is a setting of a described pool or client, without what is empty."""
-    return {
-        name: value for name, value in described.items() if name not in IDENTITY and value not in (None, "", [], {})
-    }
+    """What is a setting of a described pool or client, without what is empty or says the same thing twice."""
+    kept = {name: value for name, value in described.items() if name not in IDENTITY}
+    return {name: value for name, value in _accepted(kept).items() if value not in (None, "", [], {})}
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
