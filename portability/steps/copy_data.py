@@ -12,14 +12,13 @@ import msgspec
 from msgspec import Meta
 
 from portability.model.change import Change, Sign
-from portability.model.estate import Model, Value
+from portability.model.estate import Model, Value, seconds
 from portability.model.run import Cursor
 from portability.steps.base import Context, Observe, Output, Phase
 from portability.steps.channels import Channels
 from portability.steps.erase_guard import guard_for
 from portability.steps.unit_pool import run_units
-from portability.steps.verify_data import horizon_left
-from portability.stores.base import Flow, Move
+from portability.stores.base import DOUBT, Flow, Move, channel_name
 
 
 class CopyWith(Value, frozen=True, kw_only=True):
@@ -98,12 +97,19 @@ def copy_change(move: Move) -> Change:
 
 
 def wait_for_late_writes(ctx: Context) -> None:
-    """Wait until no write of a process that is gone may land any more: it would outlive the deletion."""
-    until = ctx.clock.monotonic() + horizon_left(ctx)
-    while (left := until - ctx.clock.monotonic()) > 0:
+    """Wait until no write may land late any more: it would outlive the deletion.
+
+    There are such writes where a process was replaced, or where an earlier one left doubtful keys in the journal.
+    """
+    taken, clock = ctx.taken_over, ctx.clock
+    until = clock.monotonic() if taken is None else taken.since + taken.seconds
+    names = [channel_name(move.store, flow) for move in ctx.moves for flow in Flow]
+    if any(of == DOUBT for name in names for of, _ in ctx.ledger.parked(name).values()):
+        until = max(until, clock.monotonic() + seconds(ctx.estate.journal.horizon))
+    while (left := until - clock.monotonic()) > 0:
         ctx.check()
         ctx.progress("waiting", about="writes that may still land", seconds_left=left)
-        ctx.clock.sleep(min(left, 1.0))
+        clock.sleep(min(left, 1.0))
 
 
 def _copy(

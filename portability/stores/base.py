@@ -31,6 +31,15 @@ class Flow(enum.StrEnum):
         return Flow.REVERSE if self is Flow.FORWARD else Flow.FORWARD
 
 
+DOUBT = "doubt"
+"""The group under which a channel parks keys whose last write has no definite answer."""
+
+
+def channel_name(store: str, flow: Flow) -> str:
+    """The name under which the journal keeps a channel's positions and keys."""
+    return f"{store}.{flow}"
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A plan's guess at a store: items, bytes, and the read units spent guessing."""

@@ -6,10 +6,8 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from portability.stores.base import Horizon, Key, Ledger
+from portability.stores.base import DOUBT, Horizon, Key, Ledger
 from portability.stores.dynamodb.layout import KeyId, Layout
-
-GROUP = "doubt"
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ class Doubt:
         with self._lock:
             known = {batch.id for batch in self._batches}
             self._batches += [
-                Due(id_, at, keys) for id_, (group, keys) in stored.items() if group == GROUP and id_ not in known
+                Due(id_, at, keys) for id_, (group, keys) in stored.items() if group == DOUBT and id_ not in known
             ]
 
     def add(self, keys: Sequence[Key]) -> None:
@@ -95,7 +93,7 @@ class Doubt:
             self._add(new, taken.since + taken.seconds)
 
     def _add(self, keys: list[Key], at: float) -> None:
-        id_ = self._ledger.park(self._channel, GROUP, keys) if self._ledger is not None else ""
+        id_ = self._ledger.park(self._channel, DOUBT, keys) if self._ledger is not None else ""
         with self._lock:
             self._batches.append(Due(id_, at, keys))
             self.total += len(keys)

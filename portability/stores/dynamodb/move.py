@@ -24,6 +24,7 @@ from portability.stores.base import (
     Key,
     Ledger,
     Synced,
+    channel_name,
 )
 from portability.stores.dynamodb import canary, digest, estimate
 from portability.stores.dynamodb.channel import DynamoChannel
@@ -156,7 +157,7 @@ class DynamoMove:
         """See `Move`."""
         way, around = self._ways[flow], self._around
         wiring = Wiring(
-            name=f"{self.store}.{flow}",
+            name=channel_name(self.store, flow),
             origin=way.origin.plane,
             reach=way.origin.reach,
             units=tuple(self.units(flow)),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from portability.stores.base import Key, Ledger
-from portability.stores.dynamodb import doubt, unwritable
+from portability.stores.base import DOUBT, Key, Ledger
+from portability.stores.dynamodb import unwritable
 from portability.stores.dynamodb.layout import KeyId, Layout
 
 CANARY = "canary"
 """The group of this tool's own keys that are in a table now, so that they are removed whatever happens."""
 
-_OTHERS = frozenset({doubt.GROUP, unwritable.GROUP, CANARY})
+_OTHERS = frozenset({DOUBT, unwritable.GROUP, CANARY})
 
 
 class Parking:
