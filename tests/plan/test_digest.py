@@ -129,7 +129,9 @@ def test_the_encoding_does_not_know_the_order_of_keys(value: dict[str, Any], ran
     assert canonical({key: value[key] for key in keys}) == canonical(value)
 
 
-@pytest.mark.parametrize("value", (float("nan"), float("inf"), b"", {1: 2}, object()), ids=repr)
+@pytest.mark.parametrize(
+    "value", (float("nan"), float("inf"), b"", {1: 2}, object()), ids=("nan", "inf", "bytes", "key", "object")
+)
 def test_what_has_no_canonical_form_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match="no canonical form"):
         canonical(value)
