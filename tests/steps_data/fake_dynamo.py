@@ -28,6 +28,9 @@ class FakeDynamo(Dynamo):
         self.watch: Callable[[str, Item | None, Item | None], None] = lambda _table, _before, _after: None
         self.calls: list[str] = []
 
+    def close(self) -> None:
+        """Nothing to close."""
+
     def _at(self, table: str, key: Item) -> tuple[str, str]:
         return table, json.dumps(key[self.keys[table]], sort_keys=True)
 
@@ -39,13 +42,14 @@ class FakeDynamo(Dynamo):
         return result
 
     def get(self, table: str, key: Item) -> Item | None:
-        return self._trapped("get", lambda: copy.deepcopy(self.rows.get(self._at(table, key))))
+        found: Item | None = self._trapped("get", lambda: copy.deepcopy(self.rows.get(self._at(table, key))))
+        return found
 
     def put(self, table: str, item: Item, condition: Condition | None = None) -> None:
         assert condition is None
         self._trapped("put", lambda: self.rows.__setitem__(self._at(table, item), copy.deepcopy(item)))
 
-    def update(
+    def update(  # noqa: PLR0917 - the client's own signature
         self,
         table: str,
         key: Item,
@@ -78,7 +82,8 @@ class FakeDynamo(Dynamo):
         self._trapped("transact", lambda: self.apply(items))
 
     def describe(self, table: str) -> dict[str, Any] | None:
-        return self._trapped("describe", lambda: self.described.get(table))
+        found: dict[str, Any] | None = self._trapped("describe", lambda: self.described.get(table))
+        return found
 
     def pitr(self, table: str) -> bool | None:
         return table in self.described

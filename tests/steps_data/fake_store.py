@@ -1,6 +1,6 @@
-"""A store in memory with two sides, their change streams, and channels that poll whenever they are asked anything.
+"""A store in memory with two sides, their change streams, and channels that poll only when their turn comes.
 
-Rounds of the application happen inside the traps, so that every interleaving of its writes with a call is a schedule.
+The application's writes and the channels' turns happen inside the traps, so that each run is one schedule of them.
 """
 
 from __future__ import annotations
@@ -48,10 +48,11 @@ def key_hash(name: str) -> str:
 
 @dataclass
 class Shelf:
-    """One side: items by name, and the names that changed, in order."""
+    """One side: items by name, and the names that changed, in order, with the time of each."""
 
     items: dict[str, int] = field(default_factory=dict)
-    log: list[str] = field(default_factory=list)
+    log: list[tuple[str, float]] = field(default_factory=list)
+    now: Callable[[], float] = lambda: 0.0
 
     def write(self, name: str, value: int | None) -> None:
         """As DynamoDB: a write that changes nothing leaves no record."""
@@ -61,7 +62,7 @@ class Shelf:
             del self.items[name]
         else:
             self.items[name] = value
-        self.log.append(name)
+        self.log.append((name, self.now()))
 
 
 @dataclass
@@ -80,7 +81,7 @@ class FakeChannel:
 
     def __init__(self, move: FakeMove, flow: Flow, ledger: Ledger, *, done: Iterable[str]) -> None:
         self.name = f"{move.store}-{flow.value}"
-        self._move, self._flow, self._ledger = move, flow, ledger
+        self._move, self.flow, self._ledger = move, flow, ledger
         self._done = set(done)
         self._state: ChannelState | None = None
         self._changed: dict[str, None] | None = None
@@ -98,13 +99,14 @@ class FakeChannel:
     def pin(self) -> None:
         self._trap("before pin")
         if self._position() is None:
-            self._ledger.save_positions(self.name, {"at": str(len(self._move.world.ends(self._flow)[0].log))})
+            self._ledger.save_positions(self.name, {"at": str(len(self._move.world.ends(self.flow)[0].log))})
         self._trap("after pin")
 
     def start(self, state: ChannelState) -> None:
         self._trap("before start")
         assert self._position() is not None, "a channel is pinned before it starts"
         self._state = state
+        self._move.told(self, state)
         self._move.running.append(self)
         self._move.history.append(f"{self.name} {state.value}")
         if state is ChannelState.SYNC:
@@ -112,8 +114,8 @@ class FakeChannel:
 
     def become(self, state: ChannelState) -> None:
         self._trap("before become")
-        self.poll()
         self._state = state
+        self._move.told(self, state)
         self._move.history.append(f"{self.name} {state.value}")
         if state is ChannelState.SYNC:
             self._unpark()
@@ -122,16 +124,15 @@ class FakeChannel:
     def unit_done(self, unit: str) -> None:
         self._trap("before unit_done")
         self._done.add(unit)
-        self.poll()
         self._unpark()
 
     def poll(self) -> None:
         """What its thread would do all the time."""
         if self._state is None:
             return
-        origin = self._move.world.ends(self._flow)[0]
+        origin = self._move.world.ends(self.flow)[0]
         at = self._position() or 0
-        news = origin.log[at:]
+        news = [name for name, _ in origin.log[at:]]
         if not news:
             return
         ready = [name for name in news if self._state is ChannelState.SYNC and unit_of(name) in self._done]
@@ -147,14 +148,14 @@ class FakeChannel:
 
     def _sync(self, names: Iterable[str]) -> None:
         if self._state is not None:
-            self._move.sync(self._flow, [key_of(name) for name in dict.fromkeys(names)])
+            self._move.sync(self.flow, [key_of(name) for name in dict.fromkeys(names)])
 
     def _unpark(self) -> None:
         if self._state is not ChannelState.SYNC:
             return
         for id_, (_, keys) in self._ledger.parked(self.name).items():
             if all(unit_of(key["id"]["S"]) in self._done for key in keys):
-                self._move.sync(self._flow, keys)
+                self._move.sync(self.flow, keys)
                 self._ledger.unpark(self.name, [id_])
 
     def _parked(self) -> int:
@@ -162,8 +163,9 @@ class FakeChannel:
 
     def lag(self) -> Lag:
         self._trap("before lag")
-        self.poll()
-        return Lag(seconds=0.0, backlog=0, parked=self._parked(), doubtful=0, retention_left=None)
+        unread = self._move.world.ends(self.flow)[0].log[self._position() or 0 :]
+        behind = self._move.now() - unread[0][1] if unread else 0.0
+        return Lag(seconds=behind, backlog=0, parked=self._parked(), doubtful=0, retention_left=None)
 
     def drain(self, *, after: float, canary: Callable[[str], Key] | None, patience: float) -> list[str]:
         self._trap("before drain")
@@ -176,7 +178,6 @@ class FakeChannel:
         return list(self._move.silent)
 
     def changed(self) -> list[Key] | None:
-        self.poll()
         return None if self._changed is None else [key_of(name) for name in self._changed]
 
     def mark(self) -> None:
@@ -184,7 +185,6 @@ class FakeChannel:
         self._changed = {}
 
     def slips(self) -> list[str]:
-        self.poll()
         return list(self._slips)
 
     def settle(self, *, patience: float) -> None:
@@ -226,6 +226,8 @@ class FakeMove:
         self.tamper: Callable[[], None] = lambda: None  # called before every comparison
         self.copied_pages: list[str] = []
         self.hushed = False  # traps are not sprung
+        self.now: Callable[[], float] = lambda: 0.0
+        self.told: Callable[[FakeChannel, ChannelState], None] = lambda _channel, _state: None
 
     def facts(self) -> dict[str, Any]:
         return {}
@@ -274,16 +276,14 @@ class FakeMove:
             destination.write(name, origin.items.get(name))
         return Synced(put=len(keys), deleted=0)
 
-    def channel(
-        self, flow: Flow, ledger: Ledger, *, done: Iterable[str], taken_over: Horizon | None
-    ) -> FakeChannel:
+    def channel(self, flow: Flow, ledger: Ledger, *, done: Iterable[str], taken_over: Horizon | None) -> FakeChannel:
         return FakeChannel(self, flow, ledger, done=done)
 
     def catch_up(self, flow: Flow) -> None:
         """What the channels' own threads do all the time, in one go: nothing else happens meanwhile."""
         before, self.hushed = self.hushed, True
         for channel in self.running:
-            if channel._flow is flow:
+            if channel.flow is flow:
                 channel.poll()
         self.hushed = before
 

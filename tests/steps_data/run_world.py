@@ -18,13 +18,14 @@ from portability.engine.route import Route
 from portability.engine.runner import Options, Runner
 from portability.engine.stop import Stop
 from portability.engine.world import World as EngineWorld
+from portability.journal.chain import entry_of
 from portability.journal.memory import MemoryJournal, MemoryTable
 from portability.journal.table import Member
 from portability.model.change import Change
 from portability.model.estate import Estate, Identity, Model
 from portability.model.plan import Location, Plan, Side, StoreMove
 from portability.model.recipe import StepSpec
-from portability.model.run import Header, Holder, RunView
+from portability.model.run import Entry, Header, Holder, RunView
 from portability.model.status import Fact, Goal
 from portability.retry import Retry
 from portability.steps.base import Context, Observe, Output, Phase, Step
@@ -37,9 +38,9 @@ from portability.steps.open_channel import OpenChannel
 from portability.steps.retire_source import RetireSource
 from portability.steps.soak import Soak, SoakWith
 from portability.steps.verify_data import VerifyData, VerifyWith
-from portability.stores.base import Flow, Move
+from portability.stores.base import ChannelState, Flow, Move
 from tests.steps_data.fake_dynamo import FakeDynamo
-from tests.steps_data.fake_store import FakeMove, World
+from tests.steps_data.fake_store import FakeChannel, FakeMove, World
 
 TENANT, RUN = "tenant-42", "r-01HZ0000000000000000000001"
 DIRECTORY, MAPPING = "Directory", "Mapping"
@@ -206,10 +207,15 @@ class Gone:
 class Estate42:
     """Everything that outlives a process, with an application that writes at every trap."""
 
-    def __init__(self, declared: Estate | None = None, *, data: bool = True, items: int = 6) -> None:
+    def __init__(
+        self, declared: Estate | None = None, *, data: bool = True, items: int = 6, elsewhere: bool = False
+    ) -> None:
+        self.elsewhere = elsewhere  # the directory is in another region than the journal
         self.plan = plan(declared or estate(), data=data)
         self.clock = Clock()
         self.world = World()
+        for shelf in (self.world.source, self.world.target):
+            shelf.now = self.clock.now
         self.dynamo = FakeDynamo({DIRECTORY: "tenantId", MAPPING: "tenantId"})
         self.dynamo.rows[DIRECTORY, f'{{"S": "{TENANT}"}}'] = {
             "tenantId": {"S": TENANT},
@@ -269,18 +275,22 @@ class Estate42:
         act, epoch = stamp["act"]["S"], int(stamp["epoch"]["N"])
         if self.stamps and epoch <= self.stamps[-1][1]:
             self.broken.append(f"the epoch went from {self.stamps[-1]} to {act} {epoch}")
-        if act == "lifted" and self.stamps[-1][0] not in ("fenced", "lifted", "stamped"):
-            fenced_since = [name for name, _ in self.stamps[::-1]]
-            if fenced_since and fenced_since[0] == "flipped" and not self._announced_after_flip():
-                self.broken.append("a fence was lifted after the flip")
+        if act == "lifted" and not self._fence_announced():
+            self.broken.append("a fence was lifted after the flip, or without one")
         self.stamps.append((act, epoch))
         if act == "flipped" and old is not None and self.plan.moving:
             self._at_flip(old, new)
 
-    def _announced_after_flip(self) -> bool:
-        """Whether the next leg had announced its fence and was killed before raising it."""
-        facts = [row["fact"] for row in self.table.rows.values() if "fact" in row]
-        return facts.count(Fact.FENCED.value) > facts.count(Fact.FLIPPED.value) + facts.count(Fact.UNFENCED.value)
+    def _fence_announced(self) -> bool:
+        """Whether the journal's last word is that the tenant may be paused."""
+        facts = [entry.fact for entry in self.entries()]
+        ended = facts.count(Fact.FLIPPED) + facts.count(Fact.UNFENCED)
+        return facts.count(Fact.FENCED) > ended
+
+    def entries(self) -> list[Entry]:
+        """The run's entries as the journal has them now."""
+        rows = sorted((key.sk, row) for key, row in self.table.rows.items() if key.sk.startswith("E#"))
+        return [entry_of({"sk": sk, **row}, RUN) for sk, row in rows]
 
     def _at_flip(self, old: dict[str, Any], new: dict[str, Any]) -> None:
         to_target = new["orderTable"]["S"] == "Order-tenant-42"
@@ -299,6 +309,7 @@ class Estate42:
     def check_end(self, serving: str) -> None:
         """The invariants at rest."""
         assert self.broken == []
+        assert Process(self).journal().verify(RUN) == len(self.entries())
         table = "Order-tenant-42" if serving == "target" else "Order-pooled"
         if self.plan.moving:
             assert self.record["orderTable"]["S"] == table
@@ -311,7 +322,9 @@ class Estate42:
 class Process:
     """One turn of the command. `kill_at` counts traps from the step `trap_from` on; -1 never dies."""
 
-    def __init__(self, estate42: Estate42, *, kill_at: int = -1, trap_from: str = "cut-over", late: bool = False) -> None:
+    def __init__(
+        self, estate42: Estate42, *, kill_at: int = -1, trap_from: str = "cut-over", late: bool = False
+    ) -> None:
         self.estate = estate42
         self.kill_at, self.trap_from = kill_at, trap_from
         self.traps: list[str] = []
@@ -320,6 +333,8 @@ class Process:
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.move = FakeMove("Order", estate42.world, self.trap)
         self.move.sleep = estate42.clock.sleep
+        self.move.now = estate42.clock.now
+        self.move.told = self._told
         self.retry = Retry(attempts=4, base=0.001, cap=0.01, sleep=lambda _seconds: None, rng=random.Random(3))
         self.stop = Stop()
         self.around = Around(
@@ -328,7 +343,7 @@ class Process:
         self.run_probe: Callable[..., int | None] = lambda *_: 1
         self.on_trap: Callable[[str], None] = lambda _label: None
         estate42.dynamo.trap = self.trap
-        estate42.table.trap = self.trap  # type: ignore[method-assign]
+        estate42.table.trap = self.trap
         estate42.clock.each = lambda: self.trap("asleep")
 
     def trap(self, label: str) -> None:
@@ -348,6 +363,13 @@ class Process:
             raise Killed(label)
         self.traps.append(label)
 
+    def _told(self, channel: FakeChannel, state: ChannelState) -> None:
+        """A channel may sync only towards the side that does not serve."""
+        serving = "target" if self.estate.record["orderTable"]["S"] == "Order-tenant-42" else "source"
+        origin = "source" if channel.flow is Flow.FORWARD else "target"
+        if state is ChannelState.SYNC and serving != origin:
+            self.estate.broken.append(f"{channel.name} was told to sync while the {serving} serves")
+
     def journal(self) -> MemoryJournal:
         return MemoryJournal(
             self.estate.plan.estate.journal,
@@ -362,6 +384,9 @@ class Process:
         self.events.append((event, fields))
         if event == "step_started" and fields.get("step") == self.trap_from:
             self.armed = True
+
+    def _elsewhere(self, items: Sequence[dict[str, Any]]) -> None:
+        self.estate.dynamo.transact(items, token="token")
 
     def steps(self) -> list[Step]:
         cut_over = CutOver(
@@ -400,6 +425,7 @@ class Process:
             clock=self.estate.clock,
             retry=self.retry,
             rng=random.Random(5),
+            write_elsewhere=self._elsewhere if self.estate.elsewhere else None,
         )
         route = Route(plan=self.estate.plan, steps=tuple(zip(self.estate.plan.steps, self.steps(), strict=True)))
         return Runner(

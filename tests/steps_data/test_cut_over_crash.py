@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
+
 import pytest
 
+from portability import errors
 from portability.model.status import Goal, RunState
 from tests.steps_data.run_world import Estate42, Killed, Process
 
 
-def clean_traps() -> list[str]:
-    process = Process(Estate42())
-    process.go()
-    return process.traps
+def moved(*, data: bool = True) -> Estate42:
+    """An estate whose tenant was moved, and soaks."""
+    estate = Estate42(data=data)
+    Process(estate).go()
+    return estate
+
+
+def reversed_() -> Estate42:
+    """An estate whose tenant went there and back."""
+    estate = moved()
+    Process(estate).go(Goal.REVERSE)
+    return estate
+
+
+def traps_of(prepare: Callable[[], Estate42], goal: Goal | None, step: str) -> int:
+    process = Process(prepare(), trap_from=step)
+    process.go(goal)
+    return len(process.traps)
+
+
+def kill_and_resume(estate: Estate42, number: int, goal: Goal | None, step: str) -> Process:
+    with pytest.raises(Killed):
+        Process(estate, kill_at=number, trap_from=step).go(goal)
+    process = Process(estate)
+    process.go(goal)
+    return process
 
 
 def test_a_clean_run_flips_once_and_loses_nothing() -> None:
@@ -19,15 +45,120 @@ def test_a_clean_run_flips_once_and_loses_nothing() -> None:
     view = Process(estate).go()
     assert view.state is RunState.SOAKING
     assert estate.flips == ["target"]
+    assert estate.refused > 0
     estate.check_end("target")
 
 
 def test_a_run_killed_at_any_call_of_the_cutover_resumes_to_the_same_world() -> None:
-    for number, label in enumerate(clean_traps()):
+    for number in range(traps_of(Estate42, None, "cut-over")):
+        estate = Estate42()
+        kill_and_resume(estate, number, None, "cut-over")
+        assert estate.flips == ["target"], number
+        estate.check_end("target")
+
+
+def test_a_flip_in_another_region_killed_at_any_call_is_found_by_its_stamp() -> None:
+    def prepare() -> Estate42:
+        return Estate42(elsewhere=True)
+
+    for number in range(traps_of(prepare, None, "cut-over")):
+        estate = prepare()
+        kill_and_resume(estate, number, None, "cut-over")
+        assert estate.flips == ["target"], number
+        estate.check_end("target")
+
+
+def test_a_flip_in_another_region_whose_reply_is_lost_is_not_taken_back() -> None:
+    def prepare() -> Estate42:
+        return Estate42(elsewhere=True)
+
+    for number in range(traps_of(prepare, None, "cut-over")):
+        estate = prepare()
+        process = Process(estate)
+        lose_reply(process, number)
+        try:
+            process.go()
+        except errors.PortabilityError:
+            Process(estate).go()
+        assert estate.flips == ["target"], number
+        estate.check_end("target")
+
+
+def test_a_reverse_killed_at_any_call_resumes_and_loses_no_write_made_at_the_target() -> None:
+    for number in range(traps_of(moved, Goal.REVERSE, "cut-over.2")):
+        estate = moved()
+        kill_and_resume(estate, number, Goal.REVERSE, "cut-over.2")
+        assert estate.flips == ["target", "source"], number
+        estate.check_end("source")
+
+
+def test_a_third_leg_killed_at_any_call_resumes() -> None:
+    for number in range(0, traps_of(reversed_, Goal.CUTOVER, "cut-over.3"), 3):
+        estate = reversed_()
+        kill_and_resume(estate, number, Goal.CUTOVER, "cut-over.3")
+        assert estate.flips == ["target", "source", "target"], number
+        estate.check_end("target")
+
+
+def test_a_second_kill_during_the_resume_changes_nothing(rng: random.Random) -> None:
+    most = traps_of(Estate42, None, "cut-over")
+    for _ in range(150):
+        estate = Estate42()
+        first, second = rng.randrange(most), rng.randrange(most)
+        with pytest.raises(Killed):
+            Process(estate, kill_at=first).go()
+        try:
+            Process(estate, kill_at=second).go()
+        except Killed:
+            Process(estate).go()
+        assert estate.flips == ["target"], (first, second)
+        estate.check_end("target")
+
+
+def test_a_move_without_data_killed_at_any_call_flips_once_and_fences_nothing() -> None:
+    def prepare() -> Estate42:
+        return Estate42(data=False)
+
+    for number in range(traps_of(prepare, None, "cut-over")):
+        estate = prepare()
+        kill_and_resume(estate, number, None, "cut-over")
+        assert [act for act, _ in estate.stamps] == ["stamped", "flipped"], number
+        assert estate.record["tenantTier"] == {"S": "standard"}
+        estate.check_end("target")
+
+
+def test_a_lost_reply_to_any_call_of_the_cutover_leaves_one_flip_or_none_after_a_resume() -> None:
+    for number in range(traps_of(Estate42, None, "cut-over")):
+        estate = Estate42()
+        process = Process(estate)
+        lose_reply(process, number)
+        try:
+            process.go()
+        except errors.PortabilityError:
+            Process(estate).go()
+        assert estate.flips == ["target"], number
+        estate.check_end("target")
+
+
+def lose_reply(process: Process, number: int) -> None:
+    """The `number`-th call takes effect, or not, and its answer never comes."""
+
+    def on_trap(_label: str) -> None:
+        if process.armed and len(process.traps) == number:
+            process.traps.append("lost")
+            raise errors.NoDefiniteAnswer("no answer", operation="any", aws_code="ReadTimeout")
+
+    process.on_trap = on_trap
+
+
+def test_a_cancel_after_a_kill_at_any_call_before_the_flip_leaves_no_stamp_and_the_source_serving() -> None:
+    for number in range(traps_of(Estate42, None, "cut-over")):
         estate = Estate42()
         with pytest.raises(Killed):
             Process(estate, kill_at=number).go()
-        view = Process(estate).go()
-        assert view.state is RunState.SOAKING, (number, label)
-        assert estate.flips == ["target"], (number, label)
-        estate.check_end("target")
+        if estate.flips:
+            continue
+        view = Process(estate).go(Goal.CANCEL)
+        assert view.state is RunState.UNWOUND, number
+        assert "portability" not in estate.record, number
+        estate.check_end("source")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -48,8 +49,8 @@ class DirectoryFlag:
     def probe(self, ctx: Context, before: Stamp) -> Answer:
         """See `Fence`: what the application would read, over a fresh connection, and the declared hook's answer."""
         spec = ctx.estate.directory
-        fresh = ctx.aws.dynamodb(region=spec.region or ctx.estate.home_region, fresh=True)
-        record = directory_of(ctx).reading(fresh).read(ctx.plan.tenant)
+        with closing(ctx.aws.dynamodb(region=spec.region or ctx.estate.home_region, fresh=True)) as fresh:
+            record = directory_of(ctx).reading(fresh).read(ctx.plan.tenant)
         there = None if record is None else record.stamp
         closed = there is not None and there.fenced and there.epoch > before.epoch
         seen = Answer.REFUSED if closed else Answer.ACCEPTED

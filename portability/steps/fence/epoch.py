@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -53,7 +54,6 @@ class Epoch:
 def _check(ctx: Context, before: Stamp) -> Answer:
     """AWS: TransactWriteItems with one ConditionCheck; it writes nothing."""
     spec = ctx.estate.directory
-    dynamo = ctx.aws.dynamodb(region=spec.region or ctx.estate.home_region, fresh=True)
     member = {
         "ConditionCheck": {
             "TableName": spec.table,
@@ -64,7 +64,8 @@ def _check(ctx: Context, before: Stamp) -> Answer:
         }
     }
     try:
-        dynamo.transact([member], token=f"{ctx.rng.getrandbits(128):032x}")
+        with closing(ctx.aws.dynamodb(region=spec.region or ctx.estate.home_region, fresh=True)) as dynamo:
+            dynamo.transact([member], token=f"{ctx.rng.getrandbits(128):032x}")
     except errors.ConditionFailed:
         return Answer.REFUSED
     except (errors.NoDefiniteAnswer, errors.Throttled, errors.TransactionConflict, errors.Unavailable):
