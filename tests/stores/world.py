@@ -247,11 +247,11 @@ def sort_value(kind: str, number: int) -> Item:
 class Writer:
     """The tenant's application: it inserts, updates and deletes, on a few hot keys and many cold ones.
 
-    `acknowledged` is what the table must hold, by number; None where the last acknowledged write was a deletion.
+    `acknowledged` is what the table must hold, by key; None where the last acknowledged write was a deletion.
     """
 
     def __init__(self, world: World, table: str, numbers: range, *, seed: int = 7, pause: float = 0.001) -> None:
-        self.acknowledged: dict[int, Item | None] = {}
+        self.acknowledged: dict[str, Item | None] = {}
         self.writes = 0
         self._world = world
         self._dynamo = world.aws.dynamodb(fresh=True)
@@ -290,13 +290,14 @@ class Writer:
                     return
                 hot = self._rng.random() < 0.3
                 number = self._rng.choice(self._numbers[:5] if hot else self._numbers)
+                item = self._world.item(number, value=f"turn {turn}")
+                key = self._world.key(item)
                 if self._rng.random() < 0.25:
-                    self._dynamo.delete(self._table, self._world.key(self._world.item(number)))
-                    self.acknowledged[number] = None
+                    self._dynamo.delete(self._table, key)
+                    self.acknowledged[str(key)] = None
                 else:
-                    item = self._world.item(number, value=f"turn {turn}")
                     self._dynamo.put(self._table, item)
-                    self.acknowledged[number] = item
+                    self.acknowledged[str(key)] = item
                 self.writes += 1
                 time.sleep(self._pause)
         except BaseException as failure:  # noqa: BLE001 - raised where the writer is stopped
@@ -304,11 +305,9 @@ class Writer:
 
     def assert_kept(self, table: str) -> None:
         """The table holds what was acknowledged: no write lost, no deleted item back."""
-        held = {str(item["pk"]) + str(item.get("sk")): item for item in self._world.all(table)}
-        for number, item in self.acknowledged.items():
-            key = self._world.item(number)
-            found = held.get(str(key["pk"]) + str(key.get("sk")))
-            assert found == item, f"item {number} of {table}: acknowledged {item}, found {found}"
+        held = {str(self._world.key(item)): item for item in self._world.all(table)}
+        for key, item in self.acknowledged.items():
+            assert held.get(key) == item, f"{key} of {table}: acknowledged {item}, found {held.get(key)}"
 
 
 def copy_all(move: DynamoMove, flow: Flow, channel: DynamoChannel | None = None) -> int:

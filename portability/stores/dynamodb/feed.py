@@ -16,7 +16,7 @@ from portability.aws.streams import MOST, Batch, Reader, Record, Shard, Streams
 TRIM_HORIZON, END, PINNED = "TRIM_HORIZON", "END", "PINNED"
 BACKLOG = 10  # pages of a shard that a pin reads through to find its end
 PROBES = 8  # looks at the end of a shard with a longer backlog, until it shows a record
-FRESH = 2.0  # seconds: a page that is not full and ends with a record as young as this reached the tip
+FRESH = 2.0  # seconds: a page of images that ends with a record as young as this reached the tip
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Feed:
     now: Callable[[], float]
     monotonic: Callable[[], float]
     pause: Callable[[], None]
+    keys_only: bool = True  # a page of keys ends where the shard does, or at `MOST`; one of images may end before
     positions: dict[str, str] = field(default_factory=dict)
     dirty: dict[str, str] = field(default_factory=dict)
     lost: bool = False  # records may have been missed: every unit must be compared
@@ -149,7 +150,8 @@ class Feed:
     def _at_tip(self, batch: Batch) -> bool:
         if not batch.records:
             return True
-        return len(batch.records) < MOST and self.now() - batch.records[-1].created <= FRESH
+        full = len(batch.records) >= MOST
+        return not full and (self.keys_only or self.now() - batch.records[-1].created <= FRESH)
 
     def _tracked(self) -> set[str]:
         start = f"{self.arn}|"

@@ -97,12 +97,15 @@ class Poller:
 
     def _take_stream(self, positions: dict[str, str]) -> None:
         w = self.w
-        arn, fresh = w.stream.ensure(self.ledger)
+        on, fresh = w.stream.ensure(self.ledger)
+        arn = on.arn
         mine = {name: place for name, place in positions.items() if name.startswith(f"{arn}|")}
         others = [name for name in positions if name.startswith("arn:") and not name.startswith(f"{arn}|")]
         if others:
             self.rebaseline.mark()  # before anything of the old stream is forgotten
-        self._feed = Feed(w.stream.streams, arn, w.now, w.monotonic, lambda: w.sleep(w.pace.canary), positions=mine)
+        self._feed = Feed(
+            w.stream.streams, arn, w.now, w.monotonic, lambda: w.sleep(w.pace.canary), on.keys_only, positions=mine
+        )
         self._feed.pin(fresh=fresh)
         self.tips.clear()
         self._save(force=True)
@@ -138,7 +141,8 @@ class Poller:
         return self._mend() or busy
 
     def _refresh(self) -> None:
-        if self.w.stream.latest() != self.feed.arn:
+        on = self.w.stream.latest()
+        if on is None or on.arn != self.feed.arn:
             self._pages = []  # what they told is in `learnt`, or is found by comparing
             self._take_stream(dict(self.feed.positions))
         self.feed.refresh()

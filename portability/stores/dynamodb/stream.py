@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,6 +16,14 @@ LOOK_EVERY = 0.2
 
 
 @dataclass(frozen=True)
+class On:
+    """A stream that is on. `keys_only` tells that its records carry no images."""
+
+    arn: str
+    keys_only: bool
+
+
+@dataclass(frozen=True)
 class TableStream:
     """The change stream of one table. Who uses a stream that this tool enabled is in the journal."""
 
@@ -24,8 +33,8 @@ class TableStream:
     monotonic: Callable[[], float]
     sleep: Callable[[float], None]
 
-    def latest(self) -> str | None:
-        """The ARN of the stream that is on; None where it is off. Raises `NotFound` without the table."""
+    def latest(self) -> On | None:
+        """The stream that is on; None where it is off. Raises `NotFound` without the table."""
         description = self.dynamo.describe(self.table)
         if description is None:
             raise errors.NotFound(
@@ -33,28 +42,31 @@ class TableStream:
                 operation="dynamodb.DescribeTable",
                 aws_code="ResourceNotFoundException",
             )
-        if not (description.get("StreamSpecification") or {}).get("StreamEnabled", False):
+        specification = description.get("StreamSpecification") or {}
+        if not specification.get("StreamEnabled", False):
             return None
-        return str(description["LatestStreamArn"])
+        return On(str(description["LatestStreamArn"]), specification.get("StreamViewType") == "KEYS_ONLY")
 
-    def ensure(self, ledger: Ledger) -> tuple[str, bool]:
-        """Turn the stream on if it is off and wait until it is ENABLED: its ARN, and whether it was off."""
-        arn = self.latest()
-        if arn is not None:
+    def ensure(self, ledger: Ledger) -> tuple[On, bool]:
+        """Turn the stream on if it is off and wait until it is ENABLED: the stream, and whether it was off."""
+        on = self.latest()
+        if on is not None:
             if ledger.stream_users(self.table):
                 ledger.stream_users(self.table, add=True)
-            self._wait(arn)
-            return arn, False
+            self._wait(on.arn)
+            return on, False
         # Who asked for it is written first: a crash behind the next line leaves a stream that somebody turns off.
         ledger.stream_users(self.table, add=True)
-        self.dynamo.update_table(
-            TableName=self.table, StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
-        )
+        # Another run was quicker, or the answer was lost: what follows waits for the stream itself.
+        with contextlib.suppress(errors.AlreadyExists, errors.NoDefiniteAnswer):
+            self.dynamo.update_table(
+                TableName=self.table, StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
+            )
         deadline = self.monotonic() + PATIENCE
-        while (arn := self.latest()) is None:
+        while (on := self.latest()) is None:
             self._pause(deadline)
-        self._wait(arn)
-        return arn, True
+        self._wait(on.arn)
+        return on, True
 
     def _wait(self, arn: str) -> None:
         deadline = self.monotonic() + PATIENCE
@@ -77,4 +89,5 @@ class TableStream:
             return
         if self.dynamo.describe(self.table) is None or self.latest() is None:
             return
-        self.dynamo.update_table(TableName=self.table, StreamSpecification={"StreamEnabled": False})
+        with contextlib.suppress(errors.NoDefiniteAnswer):
+            self.dynamo.update_table(TableName=self.table, StreamSpecification={"StreamEnabled": False})

@@ -1,0 +1,89 @@
+"""A `Dynamo` whose batch writes go wrong in a chosen way."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from portability import errors
+from portability.aws.dynamodb import Dynamo
+
+Item = dict[str, Any]
+Requests = tuple[Sequence[Item], Sequence[Item]]
+Left = tuple[list[Item], list[Item]]
+Fault = Callable[["Faulty", str, Sequence[Item], Sequence[Item]], Left]
+
+
+class Faulty:
+    """Delegates; `batch_write` goes through `fault` while there is one."""
+
+    def __init__(self, dynamo: Dynamo, fault: Fault | None = None) -> None:
+        self.dynamo = dynamo
+        self.fault = fault
+        self.calls: list[Requests] = []
+        self.held: list[tuple[str, Sequence[Item], Sequence[Item]]] = []  # on their way, not landed
+        self.lock = threading.Lock()
+
+    def batch_write(self, table: str, puts: Sequence[Item], deletes: Sequence[Item]) -> Left:
+        with self.lock:
+            self.calls.append((list(puts), list(deletes)))
+            fault = self.fault
+        if fault is None:
+            return self.dynamo.batch_write(table, puts, deletes)
+        return fault(self, table, puts, deletes)
+
+    def land(self) -> None:
+        """What was on its way lands now."""
+        with self.lock:
+            held, self.held = self.held, []
+        for table, puts, deletes in held:
+            self.dynamo.batch_write(table, puts, deletes)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.dynamo, name)
+
+
+def lost(faulty: Faulty, table: str, puts: Sequence[Item], deletes: Sequence[Item]) -> Left:
+    """The request is on its way, and nobody hears of it: it lands when `land` is called. Once."""
+    with faulty.lock:
+        faulty.held.append((table, list(puts), list(deletes)))
+        faulty.fault = None
+    raise no_answer()
+
+
+def half(faulty: Faulty, table: str, puts: Sequence[Item], deletes: Sequence[Item]) -> Left:
+    """Half of the requests are not processed, in every answer to more than one."""
+    keep_puts, keep_deletes = (len(puts) + 1) // 2, (len(deletes) + 1) // 2
+    faulty.dynamo.batch_write(table, puts[:keep_puts], deletes[:keep_deletes])
+    return list(puts[keep_puts:]), list(deletes[keep_deletes:])
+
+
+def none(faulty: Faulty, table: str, puts: Sequence[Item], deletes: Sequence[Item]) -> Left:
+    """Nothing is ever processed."""
+    return list(puts), list(deletes)
+
+
+def silent(faulty: Faulty, table: str, puts: Sequence[Item], deletes: Sequence[Item]) -> Left:
+    """No request is ever answered, and none arrives."""
+    raise no_answer()
+
+
+def throttled(faulty: Faulty, table: str, puts: Sequence[Item], deletes: Sequence[Item]) -> Left:
+    """Every request is refused."""
+    raise errors.Throttled("throttled", operation="dynamodb.BatchWriteItem", aws_code="ThrottlingException")
+
+
+def picky(word: str) -> Fault:
+    """A batch with an item whose value is `word` is refused whole, as for an index key of another type."""
+
+    def fault(faulty: Faulty, table: str, puts: Sequence[Item], deletes: Sequence[Item]) -> Left:
+        if any(item["value"] == {"S": word} for item in puts):
+            raise errors.BadRequest("refused", operation="dynamodb.BatchWriteItem", aws_code="ValidationException")
+        return faulty.dynamo.batch_write(table, puts, deletes)
+
+    return fault
+
+
+def no_answer() -> errors.NoDefiniteAnswer:
+    return errors.NoDefiniteAnswer("no answer", operation="dynamodb.BatchWriteItem", aws_code="ReadTimeout")
