@@ -75,15 +75,18 @@ class Liveness(Protocol):
         """True only where this machine can tell; a holder elsewhere, or one that cannot be seen, may live."""
 
 
-def this_holder(name: str) -> Holder:
+PROC = Path("/proc")
+
+
+def this_holder(name: str, proc: Path = PROC) -> Holder:
     """This process, as a lease names it; `name` is `user@host`."""
     pid = os.getpid()
-    started = _started(pid)
+    started = _started(proc, pid)
     return Holder(
         name=name,
         host=socket.gethostname(),
-        boot=_boot(),
-        namespace=_namespace(),
+        boot=_boot(proc),
+        namespace=_namespace(proc),
         pid=pid,
         started=started or "",
     )
@@ -92,11 +95,18 @@ def this_holder(name: str) -> Holder:
 class ThisHost:
     """Liveness by `/proc`: same machine, same boot, same PID namespace, and no process of that pid and start time."""
 
+    def __init__(self, proc: Path = PROC) -> None:
+        self._proc = proc
+
     def gone(self, holder: Holder) -> bool:
         """See `Liveness`. Where there is no `/proc` the answer is always False, and the holder is watched."""
         if not (holder.boot and holder.namespace and holder.started):
             return False
-        if (holder.host, holder.boot, holder.namespace) != (socket.gethostname(), _boot(), _namespace()):
+        if (holder.host, holder.boot, holder.namespace) != (
+            socket.gethostname(),
+            _boot(self._proc),
+            _namespace(self._proc),
+        ):
             return False
         try:
             os.kill(holder.pid, 0)
@@ -104,27 +114,27 @@ class ThisHost:
             return True
         except PermissionError:
             pass
-        started = _started(holder.pid)
+        started = _started(self._proc, holder.pid)
         # Unreadable (/proc may hide other users' processes) is not gone.
         return started is not None and started != holder.started
 
 
-def _boot() -> str:
+def _boot(proc: Path) -> str:
     with suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return (proc / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     return ""
 
 
-def _namespace() -> str:
+def _namespace(proc: Path) -> str:
     with suppress(OSError):
-        return str(Path("/proc/self/ns/pid").readlink())
+        return str((proc / "self/ns/pid").readlink())
     return ""
 
 
-def _started(pid: int) -> str | None:
+def _started(proc: Path, pid: int) -> str | None:
     """Field 22 of `/proc/<pid>/stat`; "" for one that has exited and was not reaped yet; None if it cannot be read."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        stat = (proc / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
     fields = stat.rpartition(")")[2].split()  # the name before it may hold blanks and brackets

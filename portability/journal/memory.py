@@ -17,6 +17,8 @@ from portability.retry import Retry
 Foreign = Callable[[Sequence[dict[str, Any]]], None]
 """Applies foreign members, all or none, or raises `ConditionFailed` whose `old` and `failed` line up with them."""
 
+MOST_BYTES = 4 * 1024 * 1024
+
 OPERATION = "memory.TransactWriteItems"
 
 
@@ -66,6 +68,8 @@ class MemoryTable:
             raise _bad("a transaction needs a token, and writes no row twice")
         if not 1 <= len(members) + len(foreign) <= MOST_MEMBERS:
             raise _bad(f"{len(members) + len(foreign)} writes in one transaction")
+        if sum(map(_size, members)) > MOST_BYTES:
+            raise _bad("more than 4 MB in one transaction")
         with self._lock:
             found = [self.rows.get(member.key) for member in members]
             failed = [not _holds(member.expect, row) for member, row in zip(members, found, strict=True)]
@@ -125,6 +129,11 @@ class MemoryJournal(TableJournal):
 
 def _holds(expect: Expect, row: Mapping[str, Any] | None) -> bool:
     return all((row or {}).get(name) == value for name, value in expect.items())
+
+
+def _size(member: Member) -> int:
+    values = member.row.values() if isinstance(member, Put) else ()
+    return sum(len(value) for value in values if isinstance(value, str | bytes))
 
 
 def _refused(old: list[dict[str, Any] | None], failed: list[bool]) -> errors.ConditionFailed:

@@ -199,29 +199,54 @@ def test_a_lost_header_or_lease_is_found() -> None:
     assert_found(lambda found: found[Key("RUN#r-1", "HEADER")].update(header=b"x"), "the header cannot be read")
 
 
-def test_a_whole_chain_forged_along_an_illegal_path_is_found_by_the_transition_table() -> None:
+def forged(number: int, **fields: Any) -> Callable[[Rows], object]:
+    """Edit one entry and make every hash after it and the head right again: only what it says can give it away."""
+
     def forge(found: Rows) -> None:
         prev = chain.GENESIS
-        for number, key in enumerate(ENTRIES, start=1):
-            fields: dict[str, Any] = {"prev": prev}
-            if number == 8:
-                fields |= {"fact": "completed", "data": {}}
-            resealed(found[key], **fields)
+        for count, key in enumerate(ENTRIES, start=1):
+            resealed(found[key], prev=prev, **(fields if count == number else {}))
             prev = found[key]["hash"]
         found[Key("RUN#r-1", "LEASE")]["head"] = prev
 
-    assert_found(forge, "entry 8: a run that is parked cannot see completed")
+    return forge
 
 
-def test_a_fence_that_goes_back_within_the_chain_is_found() -> None:
-    def forge(found: Rows) -> None:
-        prev = chain.GENESIS
-        for number, key in enumerate(ENTRIES, start=1):
-            resealed(found[key], prev=prev, **({"fence": 1} if number == 10 else {}))
-            prev = found[key]["hash"]
-        found[Key("RUN#r-1", "LEASE")]["head"] = prev
+@pytest.mark.parametrize(
+    ("number", "fields", "match"),
+    (
+        (8, {"fact": "completed", "data": {}}, "entry 8: a run that is parked cannot see completed"),
+        (10, {"fence": 1}, "entry 10 was written under a lease fence that had been passed"),
+        (12, {"fence": 99}, "the lease fence 3 is lower than that of an entry"),
+        (5, {"seq": 6}, "entry 5 is missing or out of order"),
+        (5, {"run": "r-2"}, "entry 5 was edited"),
+        (5, {"schema": 9}, "entry 5 was edited"),
+        (1, {"data": {"header": "0" * 64}}, "the header is not the one the run started with"),
+        (11, {"data": {}}, "entry 11: 'serving'"),
+    ),
+)
+def test_a_chain_forged_to_its_end_is_found_by_what_its_entries_say(
+    number: int, fields: dict[str, Any], match: str
+) -> None:
+    assert_found(forged(number, **fields), match)
 
-    assert_found(forge, "entry 10 was written under a lease fence that had been passed")
+
+@given(
+    data=st.dictionaries(
+        st.text(),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+            lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+            max_leaves=8,
+        ),
+        max_size=5,
+    )
+)
+def test_an_entry_s_hash_is_that_of_its_row_whatever_its_data(data: dict[str, Any]) -> None:
+    entry = chain.sealed(msgspec.structs.replace(entry_of(PRISTINE[ENTRIES[3]]), data=chain.guarded(data)))
+    row = chain.entry_row(entry)
+    assert hashlib.sha256(row["body"].encode()).hexdigest() == row["hash"]
+    assert entry_of(row) == entry
 
 
 @pytest.mark.parametrize("where", (ENTRIES[3], Key("RUN#r-1", "HEADER")), ids=("entry", "header"))

@@ -112,7 +112,11 @@ def test_a_clean_release_does_not_end_the_horizon_of_a_holder_replaced_shortly_b
     assert third.previous == holder("bo")
     assert not third.same_host
     third.release()
-    memory.clock.advance(16 * 60 + 60 + 1)
+    memory.clock.advance(16 * 60 + 60 - 1)
+    fourth = memory.acquire("r-1", by="eve")
+    assert fourth.previous == holder("bo")
+    fourth.release()
+    memory.clock.advance(2)
     assert memory.acquire("r-1", by="ed").previous is None
 
 

@@ -28,7 +28,7 @@ def test_this_process_lives_and_one_that_ended_is_gone() -> None:
     assert (me.pid, me.name) == (os.getpid(), "ana@here")
     assert not ThisHost().gone(me)
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    theirs = msgspec.structs.replace(me, pid=child.pid, started=lease._started(child.pid) or "")
+    theirs = msgspec.structs.replace(me, pid=child.pid, started=lease._started(lease.PROC, child.pid) or "")
     assert not ThisHost().gone(theirs)
     child.kill()
     assert eventually(lambda: ThisHost().gone(theirs)), "a process that has exited is gone before it is reaped"
@@ -48,6 +48,24 @@ def test_a_holder_of_another_host_boot_or_namespace_is_never_certainly_gone(fiel
     me = this_holder("ana@here")
     other = msgspec.structs.replace(me, pid=2**22 - 1, **{field: value})
     assert not ThisHost().gone(other)
+
+
+def test_a_machine_without_proc_is_never_certain(tmp_path: Path) -> None:
+    me = this_holder("ana@here", tmp_path)
+    assert (me.boot, me.namespace, me.started) == ("", "", "")
+    assert not ThisHost(tmp_path).gone(msgspec.structs.replace(me, pid=2**22 - 1))
+
+
+def test_a_process_whose_entry_in_proc_is_hidden_is_not_taken_for_gone(tmp_path: Path) -> None:
+    hidden = tmp_path / "proc"
+    (hidden / "sys/kernel/random").mkdir(parents=True)
+    (hidden / "sys/kernel/random/boot_id").write_text("boot-a\n")
+    (hidden / "self/ns").mkdir(parents=True)
+    (hidden / "self/ns/pid").symlink_to("pid:[1]")
+    me = msgspec.structs.replace(this_holder("ana@here", hidden), started="77")
+    assert (me.boot, me.namespace) == ("boot-a", "pid:[1]")
+    assert not ThisHost(hidden).gone(me)
+    assert ThisHost(hidden).gone(msgspec.structs.replace(me, pid=2**22 - 1))
 
 
 def test_an_unknown_age_is_never_negative() -> None:
