@@ -385,6 +385,14 @@ class Process:
         if event == "step_started" and fields.get("step") == self.trap_from:
             self.armed = True
 
+    @property
+    def aws(self) -> Aws:
+        return cast("Aws", FakeAws(self.estate.dynamo, self.estate.bucket))
+
+    @property
+    def moves(self) -> list[Move]:
+        return [cast("Move", self.move)] if self.estate.plan.moving else []
+
     def _elsewhere(self, items: Sequence[dict[str, Any]]) -> None:
         self.estate.dynamo.transact(items, token="token")
 
@@ -419,8 +427,8 @@ class Process:
             held.append(Fact.GOAL, {"goal": goal.value, "by": "me"})
         self.armed = armed
         world = EngineWorld(
-            aws=cast("Aws", FakeAws(self.estate.dynamo, self.estate.bucket)),
-            moves=[cast("Move", self.move)] if self.estate.plan.moving else [],
+            aws=self.aws,
+            moves=self.moves,
             build=lambda _spec: self.steps()[0],
             clock=self.estate.clock,
             retry=self.retry,

@@ -7,21 +7,27 @@ from typing import Any
 
 from portability import errors
 from portability.model.change import Change, Sign
-from portability.model.estate import ApiKeys, Directory
+from portability.model.estate import ApiKeys
+from portability.model.plan import Plan
 from portability.steps.base import Context
 from portability.steps.directory import directory_of
 from portability.stores.base import Flow
 
+ORDER = ("tier", "user_pool", "client", "url", "dedicated", "placement")
+"""Logical fields in the order a plan shows them; the journal keeps no order."""
+
 
 def routing(ctx: Context, side: str) -> dict[str, str | None]:
     """The attributes that route the tenant to `side`, as staged; the API key's value is not among them."""
-    return named(ctx.estate.directory, _staged(ctx)["fields"][side])
+    return named(ctx.plan, _staged(ctx)["fields"][side])
 
 
-def named(spec: Directory, logical: Mapping[str, Any]) -> dict[str, str | None]:
+def named(plan: Plan, logical: Mapping[str, Any]) -> dict[str, str | None]:
     """Logical fields under the record's own names; `stores` is a table name by store."""
-    fields = {getattr(spec, name): value for name, value in logical.items() if name != "stores"}
-    return fields | {spec.stores[store]: table for store, table in (logical.get("stores") or {}).items()}
+    spec = plan.estate.directory
+    fields = {getattr(spec, name): logical[name] for name in ORDER if name in logical}
+    stores = logical.get("stores") or {}
+    return fields | {spec.stores[move.store]: stores[move.store] for move in plan.stores if move.store in stores}
 
 
 def intend_routing(ctx: Context, flow: Flow) -> None:

@@ -16,6 +16,9 @@ from portability.steps.directory import FLIPPED, LIFTED, DirectoryTable, Stamp, 
 LIFT_ROUNDS = 10
 """How often a lift looks again when another process moved the stamp between its look and its write."""
 
+PATIENCE = 0.02
+"""Seconds until the next probe after one that was not refused."""
+
 
 class Answer(enum.StrEnum):
     """What one probe saw."""
@@ -106,6 +109,7 @@ def hold(ctx: Context, fence: Fence, before: Stamp, *, refusals: int, spent: Cal
     """
     streak, since, probes = 0, 0.0, 0
     gap = fence.effective_within / refusals
+    patient = max(gap, PATIENCE)
     while True:
         spent()
         asked = ctx.clock.monotonic()
@@ -118,8 +122,9 @@ def hold(ctx: Context, fence: Fence, before: Stamp, *, refusals: int, spent: Cal
             streak += 1
             if streak >= refusals and asked - since >= fence.effective_within:
                 return probes
-        if gap > 0:
-            ctx.clock.sleep(gap)
+        wait = gap if answer is Answer.REFUSED else patient
+        if wait > 0:
+            ctx.clock.sleep(wait)
 
 
 def combined(answers: list[Answer]) -> Answer:

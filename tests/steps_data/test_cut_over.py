@@ -1,0 +1,431 @@
+"""The cutover's rules, one by one, in whole runs in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from portability import errors
+from portability.engine.context import Observation
+from portability.engine.runner import Options
+from portability.model.estate import Estate, Identity
+from portability.model.plan import Location, Plan
+from portability.model.status import Fact, Goal, RunState
+from portability.steps.base import Context
+from portability.steps.cut_over import CutOver
+from portability.steps.cutover.around import Around
+from portability.steps.directory import STAMP
+from portability.steps.stage_config import DIRECTORY as DIRECTORY_KIND
+from portability.stores.base import ChannelState, Flow
+from tests.steps_data.run_world import ESTATE, Estate42, Process, estate
+
+
+def facts(world: Estate42) -> list[Fact]:
+    return [entry.fact for entry in world.entries() if not entry.step]
+
+
+def notes(world: Estate42, step: str = "cut-over") -> dict[str, dict[str, object]]:
+    return {str(entry.data["about"]): entry.data for entry in world.entries() if entry.fact is Fact.NOTE}
+
+
+def at(process: Process, step: str, label: str, effect: Callable[[], None], *, once: bool = True) -> None:
+    """Let something happen in the midst of a step, at a named call."""
+    done: list[str] = []
+
+    def on_trap(seen: str) -> None:
+        if process.armed and seen == label and not (once and done):
+            done.append(seen)
+            effect()
+
+    process.trap_from = step
+    process.on_trap = on_trap
+
+
+def test_every_sub_step_happens_in_the_order_of_the_design() -> None:
+    world = Estate42()
+    process = Process(world)
+    process.go()
+    history = process.move.history
+    wanted = [
+        "Order-forward sync",
+        "Order-reverse canary",
+        "Order-reverse proven",
+        "Order-forward drained",
+        "Order-forward park",
+        "Order-forward watch",
+        "Order-reverse park",
+        "Order-reverse sync",
+        "Order-forward closed",
+    ]
+    places = [history.index(one) for one in wanted]
+    assert places == sorted(places), history
+
+
+def test_the_fence_is_announced_before_it_is_raised() -> None:
+    world = Estate42()
+    seen: list[bool] = []
+    before = world.dynamo.watch
+
+    def watch(table: str, old: dict[str, object] | None, new: dict[str, object] | None) -> None:
+        before(table, old, new)
+        if world.stamps and world.stamps[-1][0] == "fenced" and not seen:
+            seen.append(Fact.FENCED in facts(world))
+
+    world.dynamo.watch = watch
+    Process(world).go()
+    assert seen == [True]
+
+
+def test_the_output_has_the_pause_its_parts_and_a_certificate_without_values() -> None:
+    world = Estate42()
+    view = Process(world).go()
+    output = view.step("cut-over").output
+    assert output["serving"] == "target"
+    assert output["fence"] == "epoch"
+    assert output["late_events"] == 0
+    assert output["pause_ms"] >= output["fence_ms"] + output["drain_ms"] + output["verify_ms"]
+    assert output["certificate"]["verified"]["Order"]["items"] > 0
+    assert output["certificate"]["epoch"] == world.stamps[-1][1]
+
+
+def test_what_was_previewed_is_what_was_intended() -> None:
+    world = Estate42()
+    process = Process(world)
+    planned = Observation(plan=world.plan, aws=process.aws, moves=process.moves, clock=world.clock, retry=process.retry)
+    world.writing = False
+    previewed = {change.identity for step in process.steps()[1:] for change in step.preview(planned) if change.acts}
+    process.go()
+    view = Process(world).go(Goal.COMPLETE)
+    intended = {change.identity for change, _ in view.intents() if change.acts}
+    staged = {identity for identity in intended if identity[1] in (DIRECTORY_KIND, "stack mapping")}
+    assert intended - staged == previewed
+    assert staged == {
+        ("~", "directory", "tenantTier, dedicatedTenancy, orderTable"),
+        ("~", "stack mapping", "none -> stack-tenant-42"),
+    }
+
+
+def test_a_fence_that_is_not_obeyed_never_flips() -> None:
+    world = Estate42()
+    process = Process(world)
+    process.run_probe = lambda *_: 0  # the operator's probe was accepted
+    world.plan = with_hook(world)
+    with pytest.raises(errors.Parked) as parked:
+        process.go()
+    assert parked.value.reason == "gate"
+    assert world.flips == []
+    assert facts(world).count(Fact.UNFENCED) == world.plan.estate.fence.attempts
+    world.check_end("source")
+
+
+def test_one_accepted_probe_restarts_the_count() -> None:
+    world = Estate42()
+    process = Process(world)
+    answers = [1, 1, 0, 1, 1, 1]
+    process.run_probe = lambda *_: answers.pop(0)
+    world.plan = with_hook(world)
+    process.go()
+    assert answers == []
+    world.check_end("target")
+
+
+def test_an_unknown_answer_counts_for_nothing() -> None:
+    world = Estate42()
+    process = Process(world)
+    answers = [1, None, 2, 1, 1]
+    process.run_probe = lambda *_: answers.pop(0)
+    world.plan = with_hook(world)
+    process.go()
+    assert answers == []
+
+
+def with_hook(world: Estate42) -> Plan:
+    hooked = {**ESTATE, "hooks": {"enabled": True}, "fence": {**ESTATE["fence"], "probe": {"hook": ["probe"]}}}
+    return msgspec.structs.replace(world.plan, estate=msgspec.convert(hooked, Estate))
+
+
+def test_a_pause_that_lasts_too_long_is_taken_back_by_epoch_and_tried_again() -> None:
+    world = Estate42()
+    process = Process(world)
+    process.move.drain_seconds = 6.0
+    with pytest.raises(errors.Parked) as parked:
+        process.go()
+    assert "taken back" in parked.value.what
+    assert [act for act, _ in world.stamps] == ["stamped", "fenced", "lifted", "fenced", "lifted"]
+    assert world.flips == []
+    assert process.move.history[-1] == "Order-forward sync"
+    world.check_end("source")
+    Process(world).go()
+    world.check_end("target")
+
+
+def test_the_time_a_lift_takes_to_arrive_is_kept_back_from_the_pause() -> None:
+    world = Estate42(estate(lifts_within="3s", drain="1s"))
+    process = Process(world)
+    process.move.drain_seconds = 2.5
+    with pytest.raises(errors.Parked):
+        process.go()
+    assert world.flips == []
+
+
+def test_a_difference_inside_the_fence_unfences_and_stops_with_nothing_lost() -> None:
+    world = Estate42()
+    process = Process(world)
+
+    def corrupt() -> None:
+        name = next(iter(world.world.target.items))
+        world.world.target.items[name] = -1
+        world.world.source.log.append((name, world.clock.now()))
+        process.move.sync = lambda flow, keys: None  # type: ignore[method-assign,assignment,return-value]
+
+    at(process, "cut-over", "before drain Order-forward", corrupt)
+    with pytest.raises(errors.Mismatch) as mismatch:
+        process.go()
+    assert mismatch.value.exit_code == 11
+    assert world.flips == []
+    assert world.stamps[-1][0] == "lifted"
+    assert Fact.UNFENCED in facts(world)
+
+
+def test_a_write_that_slips_through_between_drain_and_flip_aborts_the_flip() -> None:
+    world = Estate42()
+    process = Process(world)
+
+    def slip() -> None:
+        world.world.source.write("order-1", 999_999)
+        world.acked["order-1"] = 999_999
+        process.move.catch_up(Flow.FORWARD)
+
+    at(process, "cut-over", "before compare_keys", slip)
+    with pytest.raises(errors.Mismatch):
+        process.go()
+    assert [act for act, _ in world.stamps] == ["stamped", "fenced", "lifted"]
+    assert process.move.history[-1] == "Order-forward sync"
+    Process(world).go()
+    assert world.flips == ["target"]
+    world.check_end("target")
+
+
+def test_a_slip_that_the_channel_saw_only_after_the_comparison_is_not_flipped_over() -> None:
+    world = Estate42()
+    process = Process(world)
+
+    def slip() -> None:
+        # Its value equals what the target holds: only the parked key tells that somebody wrote.
+        world.world.source.log.append(("order-1", world.clock.now()))
+        process.move.catch_up(Flow.FORWARD)
+
+    at(process, "cut-over", "before compare_keys", slip)
+    process.go()
+    assert [act for act, _ in world.stamps][:3] == ["stamped", "fenced", "lifted"]
+    assert world.flips == ["target"]
+    world.check_end("target")
+
+
+def test_a_write_that_slips_through_after_the_flip_stops_the_run_and_is_not_discarded() -> None:
+    world = Estate42()
+    process = Process(world)
+
+    def slip() -> None:
+        world.world.source.write("order-1", 999_999)
+
+    at(process, "cut-over", "asleep", lambda: slip() if world.flips else None, once=False)
+    with pytest.raises(errors.Mismatch) as mismatch:
+        process.go()
+    assert "after it was fenced" in mismatch.value.what
+    assert world.world.source.items["order-1"] == 999_999
+    assert world.world.target.items.get("order-1") != 999_999
+    assert "Order-reverse sync" not in process.move.history
+    assert Process(world).journal().view(world.entries()[0].run).state is RunState.PARKED
+    # A new process still knows: the slipped keys are in the journal.
+    again = Process(world)
+    with pytest.raises(errors.Mismatch):
+        again.go()
+    assert "Order-reverse sync" not in again.move.history
+    # The operator settles it: both sides hold the same, and the run goes on.
+    world.writing = False
+    world.world.source.items["order-1"] = world.world.target.items["order-1"] = 5
+    world.acked["order-1"] = 5
+    view = Process(world).go()
+    assert view.state is RunState.SOAKING
+    assert view.step("cut-over").output["late_events"] == 1
+
+
+def test_a_directory_record_changed_by_somebody_else_parks_before_anything_is_frozen() -> None:
+    world = Estate42()
+    world.record["tenantTier"] = {"S": "standard"}
+    with pytest.raises(errors.Parked) as parked:
+        Process(world).go()
+    assert "tenantTier" in parked.value.what
+    assert Fact.FENCED not in facts(world)
+
+
+def test_a_directory_record_changed_inside_the_fence_aborts_the_flip_as_a_mismatch() -> None:
+    world = Estate42()
+    process = Process(world)
+    at(process, "cut-over", "after drain Order-forward", lambda: world.record.update({"tenantTier": {"S": "gold"}}))
+    with pytest.raises(errors.Mismatch):
+        process.go()
+    assert world.flips == []
+    assert world.record[STAMP]["M"]["fenced"]["BOOL"] is False
+
+
+def test_a_stop_asked_for_inside_the_fence_unfences_before_it_parks() -> None:
+    world = Estate42()
+    process = Process(world)
+    at(process, "cut-over", "after drain Order-forward", lambda: process.stop.request(15))
+    with pytest.raises(errors.Interrupted):
+        process.go()
+    assert world.stamps[-1][0] == "lifted"
+    world.check_end("source")
+
+
+def test_items_that_cannot_be_written_park_before_anything_is_frozen() -> None:
+    world = Estate42()
+    process = Process(world)
+    at(process, "cut-over", "before append", lambda: setattr(process.move, "unwritable", 2))
+    with pytest.raises(errors.Parked) as parked:
+        process.go()
+    assert "cannot be written" in parked.value.what
+    assert Fact.FENCED not in facts(world)
+
+
+def test_a_replaced_change_stream_parks_before_anything_is_frozen() -> None:
+    world = Estate42()
+    process = Process(world)
+    renew = {"StreamSpecification": {"StreamEnabled": True}, "LatestStreamArn": "arn:another"}
+    at(process, "cut-over", "before canary", lambda: world.dynamo.described.update({"Order-pooled": renew}))
+    with pytest.raises(errors.Parked) as parked:
+        process.go()
+    assert "stream of Order was replaced" in parked.value.what
+    assert Fact.FENCED not in facts(world)
+
+
+def test_a_change_stream_replaced_inside_the_fence_aborts() -> None:
+    world = Estate42()
+    process = Process(world)
+    renew = {"StreamSpecification": {"StreamEnabled": True}, "LatestStreamArn": "arn:another"}
+    at(
+        process,
+        "cut-over",
+        "after drain Order-forward",
+        lambda: world.dynamo.described.update({"Order-pooled": renew}),
+    )
+    with pytest.raises(errors.Parked):
+        process.go()
+    assert world.flips == []
+
+
+def test_a_silent_shard_has_its_units_compared_inside_the_fence() -> None:
+    world = Estate42()
+    process = Process(world)
+    process.move.silent = ["shard-1"]
+    inside: list[str] = []
+
+    def on_trap(label: str) -> None:
+        if label.startswith("before compare u") and world.stamps and world.stamps[-1][0] == "fenced":
+            inside.append(label)
+
+    process.on_trap = on_trap
+    process.go()
+    assert inside == ["before compare u0", "before compare u1"]
+    world.check_end("target")
+
+
+def test_a_verification_made_before_a_restart_is_made_again() -> None:
+    world = Estate42()
+    with pytest.raises(errors.Parked):
+        Process(world).go(options=Options(postpone_cutover=True))
+    process = Process(world)
+    compared: list[str] = []
+    process.on_trap = lambda label: compared.append(label) if label.startswith("before compare u") else None
+    process.go()
+    assert compared
+    world.check_end("target")
+
+
+def test_a_fresh_verification_is_not_made_again() -> None:
+    world = Estate42()
+    process = Process(world)
+    compared: list[str] = []
+    process.on_trap = lambda label: (
+        compared.append(label) if process.armed and label.startswith("before compare u") else None
+    )
+    process.go()
+    assert compared == []
+
+
+def test_users_go_over_before_the_flip_and_the_usage_plan_after_it() -> None:
+    world = Estate42()
+    target = msgspec.structs.replace(world.plan.target, identity=Identity.SILO)
+    world.plan = msgspec.structs.replace(world.plan, target=target)
+    process = Process(world)
+    order: list[str] = []
+
+    def carry(_ctx: Context, flow: Flow) -> dict[str, int]:
+        order.append(f"carry {flow.value} {len(world.flips)}")
+        return {}
+
+    def value_now(_ctx: Context, to: Location) -> None:
+        order.append(f"value {to.tier} {len(world.flips)}")
+
+    def switch_plan(_ctx: Context, to: Location) -> None:
+        order.append(f"switch {to.tier} {len(world.flips)}")
+
+    process.around = Around(carry=carry, value_now=value_now, switch_plan=switch_plan)
+    process.go()
+    assert order == ["carry forward 0", "value premium 0", "switch premium 1"]
+
+
+def test_a_reverse_takes_the_stack_row_away_that_the_flip_made() -> None:
+    world = Estate42()
+    Process(world).go()
+    row = ("Mapping", '{"S": "tenant-42"}')
+    assert world.dynamo.rows[row]["stackName"] == {"S": "stack-tenant-42"}
+    view = Process(world).go(Goal.REVERSE)
+    assert view.state is RunState.REVERSED
+    assert row not in world.dynamo.rows
+    world.check_end("source")
+
+
+def test_cancel_after_a_reverse_takes_the_stamp_off() -> None:
+    world = Estate42()
+    Process(world).go()
+    Process(world).go(Goal.REVERSE)
+    view = Process(world).go(Goal.CANCEL)
+    assert view.state is RunState.UNWOUND
+    assert STAMP not in world.record
+    world.check_end("source")
+
+
+def test_a_resumed_channel_only_watches_the_side_that_no_longer_serves() -> None:
+    world = Estate42()
+    Process(world).go()
+    world.dynamo.trap = lambda _label: None
+    process = Process(world)
+    process.go(Goal.REVERSE)
+    assert process.move.history[0] == f"Order-reverse {ChannelState.SYNC.value}"
+    assert "Order-forward canary" in process.move.history
+
+
+@pytest.mark.parametrize(
+    ("fence", "block"),
+    (
+        ({"use": ["epoch"]}, ""),
+        ({"use": ["epoch"], "max_in_flight": "4s"}, "freeze_max"),
+        ({"use": ["directory_flag"], "freeze_max": "30s"}, "in flight"),
+        ({"use": ["directory_flag"], "freeze_max": "30s", "max_in_flight": "2s"}, ""),
+        ({"use": ["directory_flag"], "max_in_flight": "3s"}, "freeze_max"),
+        ({"use": ["epoch", "directory_flag"], "freeze_max": "30s"}, "in flight"),
+        ({"use": ["epoch"], "probe": {"hook": ["x"]}}, "hooks"),
+    ),
+)
+def test_a_fence_that_cannot_keep_its_promise_is_refused_in_preflight(fence: dict[str, object], block: str) -> None:
+    world = Estate42(estate(**fence))
+    process = Process(world)
+    planned = Observation(plan=world.plan, aws=process.aws, moves=process.moves, clock=world.clock, retry=process.retry)
+    blocks = [finding.text for finding in CutOver().findings(planned) if finding.level == "block"]
+    assert bool(blocks) is bool(block), blocks
+    assert all(block in text for text in blocks)
