@@ -8,6 +8,7 @@ file can seal it anew, which is why a run compares the plan with the estate it o
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import pathlib
@@ -122,7 +123,9 @@ def _refuse_link(path: pathlib.Path, root: pathlib.Path) -> None:
 
 
 def _replace(path: pathlib.Path, body: bytes) -> None:
-    """Write beside, make durable, rename. Source: rename(2), fsync(2)."""
+    """Write beside, make durable, rename; a device or a directory is never replaced. Source: rename(2), fsync(2)."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EEXIST, "it is there and is no regular file")
     handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")  # mode 0600
     try:
         with os.fdopen(handle, "wb") as stream:
