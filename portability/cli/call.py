@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from portability.cli.wiring import Desk
     from portability.engine.stop import Stop
+    from portability.report.events import EventFile
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -48,6 +49,10 @@ class Call:
             except Exception as error:
                 error.__dict__["portability_call"] = call
                 raise
+            finally:
+                opened = call.__dict__.get("events")
+                if opened is not None:
+                    opened.close()
 
     @property
     def root(self) -> Path:
@@ -69,6 +74,13 @@ class Call:
         self.screen.start_logging()
         settings = Settings(config=self.asked.estate_file, profile=self.asked.profile, region=self.asked.region)
         return Desk(settings, self.stop)
+
+    @cached_property
+    def events(self) -> EventFile | None:
+        """The file of `--events`, opened before anything begins."""
+        from portability.report.events import EventFile
+
+        return None if self.asked.events is None else EventFile.open(self.asked.events, self.screen.tell)
 
     @contextlib.contextmanager
     def driving(self) -> Iterator[None]:

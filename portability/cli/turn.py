@@ -34,6 +34,10 @@ class Turn:
     wait_soak: bool = False
     tick: float | None = None
 
+    def __post_init__(self) -> None:
+        """Raise what would keep the run from being told, before there is one."""
+        _ = self.call.events
+
     def adopt(self, tenant: str, to: str, *, wait: float) -> Held | RunView | None:
         """See `operations.adopt`; says so where there is a run to go on with."""
         from portability.cli import operations
@@ -89,7 +93,12 @@ class Turn:
             until=self.until, postpone_cutover=self.postpone_cutover, wait_soak=self.wait_soak, tick=self.tick
         )
         try:
-            with self.call.driving(), observing(self.call, held.view()) as observer, self._bounded():
+            with (
+                self.call.driving(),
+                self._released(held),
+                observing(self.call, held.view()) as observer,
+                self._bounded(),
+            ):
                 operations.drive(self.call.desk, held, options, observer)
         except errors.PortabilityError as error:
             if not self._was_the_pass(error, held.run):
@@ -99,6 +108,15 @@ class Turn:
                 raise
         show_run(self.call, held.run)
         return 0
+
+    @staticmethod
+    @contextlib.contextmanager
+    def _released(held: Held) -> Iterator[None]:
+        """Whatever happens between taking the lease and driving, this process does not go on beating."""
+        try:
+            yield
+        finally:
+            held.abandon()  # no effect on a lease that was given back
 
     @contextlib.contextmanager
     def _bounded(self) -> Iterator[None]:
@@ -174,13 +192,13 @@ def look(call: Call, run: str) -> Any:  # noqa: ANN401 - a report.status_object.
 def observing(call: Call, view: RunView) -> Iterator[Observer]:
     """Who listens to a run: the screen (lines, or a live display), `--events`, the log."""
     from portability.engine.observer import both
-    from portability.report.events import EventFile, EventLines
+    from portability.report.events import EventLines
     from portability.report.lines import Lines
 
     listeners: list[Any] = []
     with contextlib.ExitStack() as stack:
-        if call.asked.events is not None:
-            listeners.append(stack.enter_context(EventFile.open(call.asked.events, call.screen.tell)))
+        if call.events is not None:
+            listeners.append(call.events)
         if call.asked.quiet:
             pass
         elif call.asked.machine:

@@ -6,7 +6,7 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -27,19 +27,18 @@ class EventFile:
         self._broken = False
 
     @classmethod
-    @contextlib.contextmanager
-    def open(cls, path: Path, warn: Callable[[str], None]) -> Iterator[EventFile]:
+    def open(cls, path: Path, warn: Callable[[str], None]) -> EventFile:
         """Open for appending. Raises `CannotWriteFile`: nothing is begun that could not be told."""
         try:
-            file = path.open("a", encoding="utf-8", buffering=1)
+            return cls(path.open("a", encoding="utf-8", buffering=1), warn)
         except OSError as error:
             what = f"--events {path}: {error.strerror}"
             raise errors.CannotWriteFile(what, next="name a file that can be written") from None
-        try:
-            yield cls(file, warn)
-        finally:
-            with contextlib.suppress(OSError):
-                file.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        with contextlib.suppress(OSError):
+            self._file.close()
 
     def __call__(self, event: str, /, **fields: Any) -> None:
         """See `engine.observer.Observer`."""
