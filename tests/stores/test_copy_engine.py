@@ -1,6 +1,6 @@
-import contextlib
-
 """Copy and channel together, on DynamoDB Local."""
+
+import contextlib
 
 import pytest
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from portability.aws.dynamodb import Item
 from portability.stores.base import Estimate
 from portability.stores.dynamodb import digest
 from portability.stores.dynamodb.layout import Segments
@@ -19,13 +20,25 @@ SAMPLE = 100  # items of a page that is read for the sake of their size
 class _Seen:
     items: int = 0
     bytes: int = 0
-    sampled: int = 0
     rcu: float = 0.0
+    largest: float = 0.0  # read units of the largest page
     open: list[str] = field(default_factory=list)  # units not read to their end
 
     @property
+    def may_read(self) -> bool:
+        """Whether another page as large as the largest stays within the budget."""
+        return self.rcu + self.largest <= BUDGET
+
+    def page(self, items: list[Item], rcu: float) -> None:
+        """Count a page."""
+        self.items += len(items)
+        self.bytes += sum(map(digest.size_of, items))
+        self.rcu += rcu
+        self.largest = max(self.largest, rcu)
+
+    @property
     def size(self) -> float:
-        return self.bytes / self.sampled if self.sampled else 0.0
+        return self.bytes / self.items if self.items else 0.0
 
 
 def exact(reading: Reading, units: list[str]) -> Estimate:
@@ -51,21 +64,18 @@ def within_budget(reading: Reading, units: list[str], table: Table) -> Estimate:
         return _share(reading, units, total)
     seen = _Seen()
     for unit in units:
-        _look(reading, unit, seen, BUDGET * 0.9)
+        _look(reading, unit, seen)
     if not seen.open:
-        return Estimate(seen.items, round(seen.items * seen.size), seen.rcu, exact=seen.items == seen.sampled)
+        return Estimate(seen.items, seen.bytes, seen.rcu, exact=True)
     items = max(seen.items, round(math.sqrt(max(1, seen.items) * max(seen.items, total))))
     return Estimate(items, round(items * seen.size), seen.rcu, exact=False)
 
 
-def _look(reading: Reading, unit: str, seen: _Seen, budget: float) -> None:
+def _look(reading: Reading, unit: str, seen: _Seen) -> None:
     start = None
-    while seen.rcu < budget:
+    while seen.may_read:
         leaf = reading.page(unit, start, limit=SAMPLE, consistent=False)
-        seen.items += len(leaf.items)
-        seen.sampled += len(leaf.items)
-        seen.bytes += sum(map(digest.size_of, leaf.items))
-        seen.rcu += leaf.rcu
+        seen.page(leaf.items, leaf.rcu)
         start = leaf.next
         if start is None:
             return
@@ -73,24 +83,20 @@ def _look(reading: Reading, unit: str, seen: _Seen, budget: float) -> None:
 
 
 def _share(reading: Reading, units: list[str], total: int) -> Estimate:
-    seen, looked, whole = _Seen(), 0, True
+    seen, looked = _Seen(), 0
     for unit in units:
         segment, of = Segments.parse(unit)
         start = None
-        while seen.rcu < BUDGET * 0.9:
+        while seen.may_read:
             page = reading.plane.segment(segment, of, start, limit=SAMPLE, consistent=False)
-            mine = [item for item in page.items if reading.plane.layout.is_mine(item)]
+            seen.page([item for item in page.items if reading.plane.layout.is_mine(item)], page.rcu)
             looked += len(page.items)
-            seen.items += len(mine)
-            seen.sampled += len(mine)
-            seen.bytes += sum(map(digest.size_of, mine))
-            seen.rcu += page.rcu
             start = page.next
             if start is None:
                 break
         else:
-            whole = False
-    if whole:
+            seen.open.append(unit)
+    if not seen.open:
         return Estimate(seen.items, seen.bytes, seen.rcu, exact=True)
     items = max(seen.items, round(total * seen.items / looked) if looked else total)
     return Estimate(items, round(items * seen.size), seen.rcu, exact=False)
