@@ -54,13 +54,18 @@ class Home:
         return self.login(user).lower() if self.folded else self.login(user)
 
     def page(self, token: str | None) -> tuple[list[User], str | None]:
-        """One page of the tenant's users."""
+        """One page of the tenant's users; none where the shared pool has no group of theirs."""
         if not self.shared:
             return self.cognito.users(self.pool, token)
         try:
             return self.cognito.users_in_group(self.pool, self.group, token)
         except errors.NotFound:
             return [], None
+
+    @property
+    def groupless(self) -> bool:
+        """Whether a shared pool has no group of this tenant: then nothing tells whose its users are."""
+        return self.shared and self.cognito.group(self.pool, self.group) is None
 
 
 def spec_of(ctx: Observe) -> CognitoSpec:

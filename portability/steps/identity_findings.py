@@ -67,6 +67,9 @@ def findings(
         yield _block(f"the app client {client} of {pool} was not found", "check the directory record")
     elif not leave_providers:
         yield from _providers(app)
+    if source.groupless:
+        yield _block(f"the group {source.group} is not in {pool}", "create it with the tenant's users in it")
+        return
     users, complete = seen_users(source)
     yield from _owners(ctx, users)
     if plan.target.identity is Identity.SILO:

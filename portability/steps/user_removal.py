@@ -66,14 +66,15 @@ def archive(ctx: Observe, ported: Output) -> Iterator[bytes]:
 def retire(ctx: Context, users_archive: str) -> dict[str, int]:
     """Delete the source's identity: the tenant's users and group in the shared pool, or the tenant's own pool.
 
-    `users_archive` names the verified archive of what `archive` gave; without one this is refused. The tenant's own
-    pool goes only if the plan names it. A user who is in another tenant's group as well leaves this tenant's group and
-    stays. Nothing, without a call, where users did not move. Repeatable. Raises `Refused`.
+    `users_archive` names the verified archive of what `archive` gave; without one this is refused, unless the recipe
+    says `archive: none` at this step. The tenant's own pool goes only if the plan names it. A user who is in another
+    tenant's group as well leaves this tenant's group and stays. Nothing, without a call, where users did not move.
+    Repeatable. Raises `Refused`.
     """
     ported = ctx.output("port_identity")
     if "pool_id" not in ported:
         return dict(NO_USERS)
-    if not users_archive:
+    if not users_archive and not _waived(ctx):
         msg = "the source's users are deleted only after they were archived"
         raise errors.Refused(msg, next="name a bucket under `archive:` in the estate, then portability complete")
     pool = str(ported["source_pool_id"])
@@ -169,6 +170,10 @@ def _source(ctx: Context, ported: Output) -> Home | None:
         if gone.pool(str(ported["source_pool_id"])) is None:
             return None
         raise
+
+
+def _waived(ctx: Context) -> bool:
+    return any(spec.id == ctx.step and spec.with_.get("archive") == "none" for spec in ctx.plan.steps)
 
 
 def _named(facts: object) -> set[str]:

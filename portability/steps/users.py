@@ -41,7 +41,7 @@ def carry(ctx: Context, flow: Flow) -> dict[str, int]:
     FORWARD goes from the source's pool to the target's, REVERSE the other way. Nothing, without a call, where the users
     do not move. A user deleted at the origin since is deleted at the destination only if this run made them there, and
     disabled where they had come from there. Raises `Mismatch` for a username that another tenant has, an attribute the
-    destination's schema lacks, or a group that must not be joined.
+    destination's schema lacks, a group that must not be joined, or an origin without the tenant's group.
     """
     ported = ctx.output("port_identity")
     if "pool_id" not in ported:
@@ -93,6 +93,10 @@ class _Carrying:
         self.tenant_attribute = spec.tenant_attribute
 
     def go(self) -> Counter[str]:
+        if self.origin.groupless:
+            # An empty listing here would read as a tenant whose every user was deleted.
+            msg = f"the group {self.origin.group} of {self.tenant} is not in {self.origin.pool}"
+            raise errors.Mismatch(msg, next=f"create the group with its users, then portability resume {self.ctx.run}")
         self._look()
         self._ensure_group(self.destination.group, Sign.CREATE)
         unit = f"users-{self.flow.value}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from portability import errors
@@ -169,6 +170,27 @@ def test_a_user_who_is_in_another_tenants_group_too_stays(place: Place, run: Run
     assert place.inventory().users(shared)[both]["groups"] == ["tenant-42"]
 
 
+def test_a_recipe_that_waives_the_archive_is_taken_at_its_word(place: Place, run: Run) -> None:
+    steps = [
+        msgspec.structs.replace(spec, with_={"archive": "none"}) if spec.id == "retire" else spec
+        for spec in run.plan.steps
+    ]
+    run.plan = msgspec.structs.replace(run.plan, steps=steps)
+    begin(run, "retire")
+    assert retire(run.context("retire", place.aws), "") == {"users": 6, "kept": 0}
+
+
+def test_a_group_that_is_gone_is_no_tenant_without_users(place: Place, run: Run) -> None:
+    shared, own = pools(place)
+    place.client("cognito-idp").delete_group(UserPoolId=shared, GroupName=place.tenant)
+    found = [one.text for one in STEP.findings(run.context("identity", place.observing)) if one.level == "block"]
+    assert found == [f"the group {place.tenant} is not in {shared}"]
+    begin(run, "cutover")
+    with pytest.raises(errors.Mismatch, match="group"):
+        users.carry(at_the_gate(place, run), Flow.FORWARD)
+    assert len(place.inventory().users(own)) == 6
+
+
 def test_the_archive_holds_every_user_of_this_tenant_only(place: Place, run: Run) -> None:
     lines = [json.loads(line) for line in archive(at_the_gate(place, run), run.view.step("identity").output)]
     assert len(lines) == 6
@@ -251,6 +273,32 @@ def test_a_downgrade_killed_before_any_write_leaves_nothing_after_its_undo(place
         STEP.undo(run.context("identity", place.aws))
         assert place.inventory() == before, f"undone after a kill before write {points}"
     assert points > 9
+
+
+def test_a_user_made_but_not_yet_in_the_group_is_found_even_when_the_origin_has_them_no_more(
+    place: Place, own_pool: str
+) -> None:
+    shared, _ = pools(place)
+    before = place.inventory().users(shared)
+    run = down(place)
+    sent = 0
+
+    def look() -> None:
+        nonlocal sent
+        sent += 1
+        if sent == 3:  # the group and one user are made, nothing else
+            raise Killed
+
+    run.started("identity", STEP.uses)
+    with pytest.raises(Killed):
+        STEP.apply(run.context("identity", place.aws_that_looks(look)))
+    (made,) = place.inventory().users(shared).keys() - before.keys()
+    assert place.inventory().users(shared)[made]["groups"] == []
+    place.client("cognito-idp").admin_delete_user(UserPoolId=own_pool, Username=made)
+
+    STEP.undo(run.context("identity", place.aws))
+
+    assert place.inventory().users(shared) == before
 
 
 def test_a_username_of_another_tenant_blocks_and_is_not_touched(place: Place, own_pool: str) -> None:
