@@ -25,6 +25,9 @@ STALE = 23 * 3600.0
 PASS = 60.0
 """Seconds of one pass while the command waits."""
 
+TICK = 0.01
+"""The shortest sleep, in seconds: what is left of a pass may be less than a clock can tell."""
+
 
 class SoakWith(Value, frozen=True, kw_only=True):
     """Options of `soak`."""
@@ -78,7 +81,7 @@ class Soak:
             left = budget - (ctx.clock.monotonic() - began)
             if left <= 0:
                 return False
-            ctx.clock.sleep(min(seconds(self.with_.sample), until - now, left))
+            ctx.clock.sleep(max(TICK, min(seconds(self.with_.sample), until - now, left)))
 
     def _until(self, ctx: Context) -> float:
         noted = ctx.view.step(ctx.step).notes.get("soak")

@@ -1,0 +1,237 @@
+"""Copy, soak and retire, each killed at any call, in whole runs in memory."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+
+import pytest
+
+from portability import errors
+from portability.engine.runner import Options
+from portability.model.run import Entry
+from portability.model.status import Fact, Goal, RunState
+from portability.steps.directory import STAMP
+from tests.steps_data.run_world import Estate42, Killed, Process
+
+UNTIL_COPY = Options(until="copy-data")
+
+
+def copied(world: Estate42, process: Process) -> None:
+    with contextlib.suppress(errors.Parked):  # a copy that is done already is passed by
+        process.go(options=UNTIL_COPY)
+
+
+def traps_of_copy() -> int:
+    process = Process(Estate42(items=12), trap_from="copy-data")
+    copied(process.estate, process)
+    return len(process.traps)
+
+
+def test_a_copy_killed_at_any_call_goes_on_from_its_cursors() -> None:
+    for number in range(traps_of_copy()):
+        world = Estate42(items=12)
+        first = Process(world, kill_at=number, trap_from="copy-data")
+        with pytest.raises(Killed):
+            first.go(options=UNTIL_COPY)
+        second = Process(world)
+        copied(world, second)
+        again = [page for page in second.move.copied_pages if page in first.move.copied_pages]
+        # One unit is copied at a time, and pages share a checkpoint: of a finished unit nothing is read again.
+        assert len({page.partition(":")[0] for page in again}) <= 1, number
+        assert first.journal().verify(world.entries()[0].run) == len(world.entries())
+        view = Process(world).go()
+        assert view.step("copy-data").output["stores"]["Order"]["units"] == 2
+        world.check_end("target")
+
+
+def test_the_copy_counts_every_item_once_whatever_the_number_of_resumes() -> None:
+    world = Estate42(items=12)
+    world.writing = False
+    for number in (4, 6, 8):
+        with pytest.raises(Killed):
+            Process(world, kill_at=number, trap_from="copy-data").go(options=UNTIL_COPY)
+    copied(world, Process(world))
+    output = next(e for e in world.entries() if e.step == "copy-data" and e.fact is Fact.DONE).data
+    assert output["stores"]["Order"] == {"units": 2, "items": 12, "bytes": 120}
+
+
+def soaking() -> Estate42:
+    world = Estate42()
+    Process(world).go()
+    return world
+
+
+def test_the_end_of_a_soak_is_recorded_once_and_counts_through_new_processes() -> None:
+    world = soaking()
+    began = world.clock.now()
+    with pytest.raises(Killed):
+        Process(world, kill_at=20, trap_from="soak").go(options=Options(wait_soak=True))
+    world.clock.each = lambda: None
+    until = float(soak_note(world).data["until"])
+    assert began + 3600 <= until < began + 3700
+    world.clock.sleep(1800)
+    view = Process(world).go(options=Options(wait_soak=True))
+    assert until <= world.clock.now() < until + 700
+    assert view.step("soak").output["until"] == until
+
+
+def soak_note(world: Estate42) -> Entry:
+    return next(entry for entry in world.entries() if entry.step == "soak" and entry.data.get("about") == "soak")
+
+
+def test_the_old_side_is_current_at_the_end_of_a_soak() -> None:
+    world = soaking()
+    process = Process(world)
+    process.go(options=Options(wait_soak=True))
+    world.writing = False
+    Process(world).go(Goal.REVERSE)
+    world.check_end("source")
+
+
+def test_a_day_without_a_process_has_the_way_back_compared_whole() -> None:
+    world = soaking()
+    world.clock.each = lambda: None
+    world.writing = False
+    world.clock.sleep(30 * 3600.0)
+    world.world.source.items["order-1"] = -5  # what a trimmed record would have told
+    process = Process(world)
+    view = process.go(options=Options(wait_soak=True))
+    assert view.step("soak").output["rebaselined"]["Order"]["repaired"] >= 1
+    assert world.world.source.items.get("order-1") != -5
+
+
+def test_less_than_a_day_without_a_process_compares_nothing() -> None:
+    world = soaking()
+    world.clock.each = lambda: None
+    world.clock.sleep(3 * 3600.0)
+    view = Process(world).go(options=Options(wait_soak=True))
+    assert view.step("soak").output["rebaselined"] == {}
+
+
+def test_completing_archives_verifies_and_deletes_the_old_copy() -> None:
+    world = soaking()
+    process = Process(world)
+    view = process.go(Goal.COMPLETE)
+    assert view.state is RunState.COMPLETED
+    assert world.world.source.items == {}
+    assert STAMP not in world.record
+    output = view.step("retire-source").output
+    (bucket, key), body = next(iter(world.bucket.objects.items()))
+    old = [json.loads(line) for line in gzip.decompress(body).splitlines()]
+    assert (bucket, key) == ("archive-bucket", f"portability/tenant-42/{view.header.run}.jsonl.gz")
+    assert {line["store"] for line in old} == {"Order"}
+    assert output["archive"]["counts"] == {"Order": len(old)}
+    assert output["erased"]["Order"] > 0
+    assert any(line["what"] == "point-in-time recovery" for line in output["residual"])
+    world.check_end("target")
+
+
+def test_completing_killed_at_any_call_never_deletes_without_a_verified_archive() -> None:
+    process = Process(soaking(), trap_from="retire-source")
+    process.go(Goal.COMPLETE)
+    for number in range(len(process.traps)):
+        world = soaking()
+        held = dict(world.world.source.items)
+        first = Process(world, kill_at=number, trap_from="retire-source")
+        with pytest.raises(Killed):
+            first.go(Goal.COMPLETE)
+        gone = sum(name not in world.world.source.items for name in held)
+        noted = any(entry.data.get("about") == "archived" for entry in world.entries())
+        erased = sum(label == "before erase" for label in first.traps)
+        assert noted or erased == 0, (number, gone)
+        if Process(world).journal().active("tenant-42") is not None:
+            view = Process(world).go(Goal.COMPLETE)
+            assert view.state is RunState.COMPLETED, number
+        assert world.world.source.items == {}, number
+        assert STAMP not in world.record
+        world.check_end("target")
+
+
+def test_an_archive_is_never_written_again_from_a_copy_that_is_partly_deleted() -> None:
+    world = soaking()
+    process = Process(world, trap_from="retire-source")
+    process.go(Goal.COMPLETE)
+    place = process.traps.index("before erase") + 5
+    world = soaking()
+    with pytest.raises(Killed):
+        Process(world, kill_at=place, trap_from="retire-source").go(Goal.COMPLETE)
+    before = dict(world.bucket.objects)
+    Process(world).go(Goal.COMPLETE)
+    assert world.bucket.objects == before
+
+
+def test_a_lost_archive_keeps_everything_that_is_left() -> None:
+    world = soaking()
+    process = Process(world, trap_from="retire-source")
+    process.go(Goal.COMPLETE)
+    place = process.traps.index("before erase")
+    world = soaking()
+    with pytest.raises(Killed):
+        Process(world, kill_at=place, trap_from="retire-source").go(Goal.COMPLETE)
+    world.bucket.objects.clear()
+    left = dict(world.world.source.items)
+    with pytest.raises(errors.Mismatch):
+        Process(world).go(Goal.COMPLETE)
+    assert world.world.source.items == left
+
+
+def test_a_corrupted_archive_keeps_everything() -> None:
+    world = soaking()
+    process = Process(world)
+    put = world.bucket.put
+
+    def corrupting(bucket: str, key: str, body: bytes) -> str:
+        digest = put(bucket, key, body)
+        world.bucket.objects[bucket, key] = body[:-1] + bytes([body[-1] ^ 1])
+        return digest
+
+    world.bucket.put = corrupting  # type: ignore[method-assign]
+    with pytest.raises(errors.Mismatch):
+        process.go(Goal.COMPLETE)
+    assert world.world.source.items != {}
+
+
+@pytest.mark.parametrize("what", ("tier", "stamp"))
+def test_nothing_more_is_deleted_once_the_directory_routes_elsewhere(what: str) -> None:
+    world = soaking()
+    process = Process(world, trap_from="retire-source")
+    seen: list[int] = []
+
+    def on_trap(label: str) -> None:
+        if label == "before erase":
+            seen.append(len(world.world.source.items))
+            if what == "tier":
+                world.record["tenantTier"] = {"S": "basic"}
+            else:
+                world.record.pop(STAMP, None)
+
+    process.on_trap = on_trap
+    with pytest.raises(errors.Mismatch):
+        process.go(Goal.COMPLETE)
+    assert len(seen) == 1
+    assert len(world.world.source.items) == seen[0] - 1
+
+
+def test_a_resumed_completion_opens_no_channel_that_would_bring_items_back() -> None:
+    world = soaking()
+    process = Process(world, trap_from="retire-source")
+    process.go(Goal.COMPLETE)
+    place = process.traps.index("before erase") + 3
+    world = soaking()
+    with pytest.raises(Killed):
+        Process(world, kill_at=place, trap_from="retire-source").go(Goal.COMPLETE)
+    second = Process(world)
+    second.go(Goal.COMPLETE)
+    assert not any(line.endswith((" sync", " park", " watch")) for line in second.move.history)
+
+
+def test_a_move_without_data_is_completed_by_taking_the_stamp_off() -> None:
+    world = Estate42(data=False)
+    Process(world).go()
+    assert STAMP in world.record
+    view = Process(world).go(Goal.COMPLETE)
+    assert view.state is RunState.COMPLETED
+    assert STAMP not in world.record
+    assert world.bucket.objects == {}
