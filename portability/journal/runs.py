@@ -157,7 +157,7 @@ class TableJournal:
                     return held
                 continue
             left = began + wait - now
-            pause = min(self._timing.beat, left, self._timing.lease - unchanged)
+            pause = max(0.01, min(self._timing.beat, left, self._timing.lease - unchanged))
             if left > 0:
                 self._clock.sleep(pause)
             if left <= 0 or self._clock.monotonic() - now < pause * 0.99:

@@ -15,13 +15,12 @@ def memory() -> World:
     return World(FaultyTable(table), foreign.items.get, foreign.items.pop)
 
 
-@pytest.fixture
-def dynamo(dynamodb_local: str, monkeypatch: pytest.MonkeyPatch) -> Dynamo:
+def client(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Dynamo:
     values = {
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
         "AWS_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL_DYNAMODB": dynamodb_local,
+        "AWS_ENDPOINT_URL_DYNAMODB": endpoint,
         "NO_PROXY": "127.0.0.1,localhost",
     }
     for name, value in values.items():
@@ -29,8 +28,7 @@ def dynamo(dynamodb_local: str, monkeypatch: pytest.MonkeyPatch) -> Dynamo:
     return Aws(region="us-east-1", read_only=False, retry=Retry()).dynamodb()
 
 
-@pytest.fixture
-def on_dynamodb(dynamo: Dynamo, prefix: str) -> World:
+def world_on(dynamo: Dynamo, prefix: str) -> World:
     table = DynamoTable(dynamo, f"{prefix}-journal", HandClock())
     assert table.ensure()
     elsewhere = f"{prefix}-elsewhere"
@@ -46,6 +44,21 @@ def on_dynamodb(dynamo: Dynamo, prefix: str) -> World:
         lambda name: dynamo.delete(elsewhere, {"id": {"S": name}}),
         elsewhere_table=elsewhere,
     )
+
+
+@pytest.fixture
+def dynamo(dynamodb_local: str, monkeypatch: pytest.MonkeyPatch) -> Dynamo:
+    return client(dynamodb_local, monkeypatch)
+
+
+@pytest.fixture
+def on_dynamodb(dynamo: Dynamo, prefix: str) -> World:
+    return world_on(dynamo, prefix)
+
+
+@pytest.fixture
+def on_moto(moto: str, prefix: str, monkeypatch: pytest.MonkeyPatch) -> World:
+    return world_on(client(moto, monkeypatch), prefix)
 
 
 @pytest.fixture(params=("memory", "on_dynamodb"))

@@ -145,6 +145,14 @@ def test_a_write_that_fails_on_dynamodb_ends_in_the_same_world(on_dynamodb: Worl
     assert outcome(on_dynamodb) == EXPECTED
 
 
+@pytest.mark.parametrize("call", (1, 2, 5, 10, 15, CALLS))
+def test_one_actor_meets_the_same_world_on_the_sandbox_s_engine_which_knows_no_tokens(
+    on_moto: World, call: int
+) -> None:
+    run_with(on_moto, call, FAULTS["reply lost"])
+    assert outcome(on_moto) == EXPECTED
+
+
 def killed_and_resumed(world: World, kills: list[tuple[int, Fault]]) -> None:
     for call, kill in kills:
         world.table.faults[world.table.calls + call] = kill

@@ -96,8 +96,10 @@ def test_starts_of_one_tenant_at_the_same_instant_make_one_run(world: World) -> 
 def test_the_same_start_repeated_is_the_same_run_while_nobody_wrote_since(world: World) -> None:
     first = world.start(run="r-1", tenant="tenant-42")
     world.clock.advance(5)
+    beat = world.process().lease("r-1").beat
     second = world.start(run="r-1", tenant="tenant-42")
     assert second.view() == first.view()
+    assert world.process().lease("r-1").beat == beat + 1, "its deadline counts from a beat of its own"
     second.append(Fact.STARTED, {}, step="preflight")
     assert world.process().verify("r-1") == 2
     with pytest.raises(errors.LeaseHeld):
