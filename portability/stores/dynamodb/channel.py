@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from portability import errors
 from portability.model.status import ParkReason
 from portability.stores.base import ChannelState, Horizon, Key, Lag, Ledger
+from portability.stores.dynamodb.doubt import lasting
 from portability.stores.dynamodb.drain import Drain
 from portability.stores.dynamodb.plane import chunks
 from portability.stores.dynamodb.poller import TRANSIENT, Poller
@@ -36,7 +37,6 @@ class DynamoChannel:
         self._ledger = ledger
         self._live = live  # channels of this direction in this process that have not ended
         self._poller = Poller(wiring, ledger, done)
-        self._taken_over = taken_over
         self._thread: threading.Thread | None = None
         self._news = threading.Condition()
         self._wake = threading.Event()
@@ -44,7 +44,8 @@ class DynamoChannel:
         self._wanted = ChannelState.PARK
         self._turns = 0
         self._death: BaseException | None = None
-        wiring.sync.doubt.attach(ledger, self.name, taken_over)
+        horizon = lasting(ledger, self.name, taken_over, now=wiring.now(), monotonic=wiring.monotonic())
+        wiring.sync.doubt.attach(ledger, self.name, horizon)
         wiring.sync.unwritable.attach(ledger, self.name)
 
     # -------------------------------------------------------------------------------------------------- start and stop
@@ -55,8 +56,8 @@ class DynamoChannel:
 
     def start(self, state: ChannelState) -> None:
         """See `Channel.start`."""
-        if self._thread is not None:
-            msg = f"channel {self.name} runs already"
+        if self._thread is not None or self._stopping:
+            msg = f"channel {self.name} runs already, or has run"
             raise RuntimeError(msg)
         self._poller.require_pin()
         self._live.add(self)
@@ -136,7 +137,7 @@ class DynamoChannel:
     def unit_done(self, unit: str) -> None:
         """See `Channel.unit_done`."""
         self._raise_death()
-        self._poller.unit_done(unit)
+        self._poller.unit_done(unit, self._w.writers())
 
     def lag(self) -> Lag:
         """See `Channel.lag`."""

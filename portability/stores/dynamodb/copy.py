@@ -13,6 +13,7 @@ from portability.stores.dynamodb.plane import chunks
 from portability.stores.dynamodb.reading import Leaf, Reading, from_cursor, to_cursor
 from portability.stores.dynamodb.sync import Sync
 
+INDEX_SETTLE = 2.0  # seconds
 PAGE_PART = 500  # items written before others may have their keys
 
 
@@ -29,6 +30,9 @@ class Copy:
             return
         before = cursor or Cursor(unit=unit, position=None)
         items, size = before.items, before.bytes
+        if unit.startswith("g/") and cursor is None:
+            # What was written before the pin, and is no stream's any more, must have reached the index.
+            self.reading.plane.retry.sleep(INDEX_SETTLE)
         for leaf in self.reading.pages(unit, from_cursor(before.position)):
             page_bytes = sum(map(digest.size_of, leaf.items))
             self._write(leaf, pool)

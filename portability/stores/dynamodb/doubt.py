@@ -9,6 +9,26 @@ from dataclasses import dataclass
 from portability.stores.base import DOUBT, Horizon, Key, Ledger
 from portability.stores.dynamodb.layout import KeyId, Layout
 
+HORIZON = "horizon|"
+"""The position that says until when (epoch seconds) a replaced process's writes may land."""
+
+
+def lasting(
+    ledger: Ledger, channel: str, taken_over: Horizon | None, *, now: float, monotonic: float
+) -> Horizon | None:
+    """The horizon of whichever process was taken over, kept in the journal until it has passed.
+
+    A process that took over and left in good order is followed by one that knows nothing of the first: its late
+    writes are the same.
+    """
+    if taken_over is not None:
+        ends = now + max(0.0, taken_over.since + taken_over.seconds - monotonic)
+        ledger.save_positions(channel, {HORIZON: f"{ends:.3f}"})
+        return taken_over
+    kept = ledger.load_positions(channel).get(HORIZON)
+    left = 0.0 if kept is None else float(kept) - now
+    return None if left <= 0 else Horizon(since=monotonic, seconds=left)
+
 
 @dataclass(frozen=True)
 class Due:

@@ -70,6 +70,7 @@ class DynamoMove:
         self._ways = {flow: direction(flow, self._source, self._target, monotonic) for flow in Flow}
         self._live: dict[Flow, set[DynamoChannel]] = {flow: set() for flow in Flow}
         self._writers: Executor | None = None
+        self._types: dict[str, str] = {}  # of the key attributes
 
     # ------------------------------------------------------------------------------------------------- plan and target
 
@@ -169,6 +170,7 @@ class DynamoMove:
             monotonic=around.clock.monotonic,
             sleep=around.clock.sleep,
             nonce=lambda: f"{int(around.clock.now() * 1000):x}-{around.rng.getrandbits(64):016x}",
+            writers=lambda: self._writers,
             horizon=around.horizon,
             pace=self._pace,
         )
@@ -248,8 +250,13 @@ class DynamoMove:
 
     def canary(self, run: str) -> Callable[[str], Key] | None:
         """See `Move`."""
-        table = self._source.observed() if self._canaries else None
-        return None if table is None else canary.maker(self._layout, table.types, run)
+        if not self._canaries:
+            return None
+        if not self._types:  # asked again inside the fence, where every call costs the tenant
+            description = self._source.dynamo.describe(self._source.side.table) or {}
+            given = description.get("AttributeDefinitions", [])
+            self._types = {each["AttributeName"]: each["AttributeType"] for each in given}
+        return canary.maker(self._layout, self._types, run) if self._types else None
 
     def canary_roundtrip(self, flow: Flow, channel: Channel, *, run: str, patience: float) -> None:
         """See `Move`."""

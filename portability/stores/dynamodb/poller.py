@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
 from contextlib import contextmanager
 
 from portability import errors
@@ -255,18 +256,18 @@ class Poller:
             self.w.compare(unit)
         self.rebaseline.done(unit)
 
-    def drain_group(self, of: str) -> None:
+    def drain_group(self, of: str, pool: Executor | None = None) -> None:
         """Sync what is parked for a group."""
         with self._draining:
             batches = self.parking.take(of) if self.state is ChannelState.SYNC else {}
             if not batches:
                 return
             keys = [key for some in batches.values() for key in some]
-            self.w.sync(keys)
+            self.w.sync(keys, pool=pool)
             self.synced += len(keys)
             self.parking.release(list(batches))
 
-    def unit_done(self, unit: str) -> None:
+    def unit_done(self, unit: str, pool: Executor | None = None) -> None:
         """See `Channel.unit_done`. What is learnt from now on is synced; what was parked before is synced here."""
         if unit not in self.w.units:
             msg = f"channel {self.w.name} has no unit {unit}"
@@ -277,7 +278,7 @@ class Poller:
             ready = self.state is ChannelState.SYNC and group(unit) in self._finished
         if ready:
             try:
-                self.drain_group(group(unit))
+                self.drain_group(group(unit), pool)
             except TRANSIENT:
                 return  # the keys are parked still, and the poller takes its turn at them
 

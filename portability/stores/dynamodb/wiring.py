@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from portability.stores.base import Compared, Difference
@@ -39,5 +40,6 @@ class Wiring:
     monotonic: Callable[[], float]
     sleep: Callable[[float], None]
     nonce: Callable[[], str]
+    writers: Callable[[], Executor | None]  # writes batches side by side while units are copied
     horizon: float
     pace: Pace = Pace()
