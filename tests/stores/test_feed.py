@@ -197,6 +197,19 @@ def test_a_failure_in_the_middle_of_a_turn_reads_every_page_again(streams: FakeS
     assert sorted(reader.read()) == [1, 2]
 
 
+def test_many_shards_are_read_side_by_side_and_a_failure_of_one_reads_all_again(streams: FakeStreams) -> None:
+    for number in range(30):
+        streams.shard(f"s{number:02}")
+    reader = Reader(streams).pin()
+    for number in range(30):
+        write(streams, f"s{number:02}", number)
+    streams.failures = [errors.Throttled("x", operation="dynamodb-streams.GetRecords", aws_code="x")]
+    with pytest.raises(errors.Throttled):
+        reader.feed.read()
+    reader.feed.rewind()
+    assert sorted(reader.read()) == list(range(30))
+
+
 def test_a_delayed_shard_keeps_the_tip_out_of_sight(streams: FakeStreams) -> None:
     reader = Reader(streams).pin()
     reader.feed.keys_only = False

@@ -8,6 +8,7 @@ from then on a shard without a position is one that was born later, and is read 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from portability import errors
@@ -16,6 +17,7 @@ from portability.aws.streams import MOST, Batch, Reader, Record, Shard, Streams
 TRIM_HORIZON, END, PINNED = "TRIM_HORIZON", "END", "PINNED"
 BACKLOG = 10  # pages of a shard that a pin reads through to find its end
 PROBES = 8  # looks at the end of a shard with a longer backlog, until it shows a record
+ALONE, READERS = 3, 16  # shards that one thread reads; threads for more than those
 FRESH = 2.0  # seconds: a page of images that ends with a record as young as this reached the tip
 
 
@@ -33,7 +35,7 @@ class Read:
 
 @dataclass
 class Feed:
-    """Every shard of one stream. For one thread; positions are changed here and saved by the channel."""
+    """Every shard of one stream. Asked by one thread; positions are changed here and saved by the channel."""
 
     streams: Streams
     arn: str
@@ -100,18 +102,27 @@ class Feed:
 
     def read(self) -> list[Read]:
         """One page of each shard that is not over. A trimmed place is taken from the beginning, and `lost` is set."""
-        pages = []
-        for shard in self.active:
-            asked = self.monotonic()
-            try:
-                batch = self._reader(shard).read()
-            except errors.Trimmed:
+        shards = self.active
+        if len(shards) <= ALONE:
+            read = [self._page(shard) for shard in shards]
+        else:
+            with ThreadPoolExecutor(min(READERS, len(shards)), thread_name_prefix="shard") as pool:
+                read = list(pool.map(self._page, shards))
+        for shard, page in zip(shards, read, strict=True):
+            if page is None:
                 self.lost = True
-                self._readers.pop(shard, None)
                 self._put(shard, TRIM_HORIZON)
-                continue
-            pages.append(Read(shard, batch.records, batch.position, batch.closed, self._at_tip(batch), asked))
-        return pages
+        return [page for page in read if page is not None]
+
+    def _page(self, shard: str) -> Read | None:
+        """One page of a shard; None where its place was trimmed."""
+        asked = self.monotonic()
+        try:
+            batch = self._reader(shard).read()
+        except errors.Trimmed:
+            self._readers.pop(shard, None)
+            return None
+        return Read(shard, batch.records, batch.position, batch.closed, self._at_tip(batch), asked)
 
     @property
     def active(self) -> list[str]:
