@@ -96,6 +96,8 @@ def test_a_url_that_provisioning_writes_is_put_back_and_remembered(place: Place)
     assert place.record() == before
     assert output["restored"] == ["apiGatewayUrl"]
     assert output["learned"] == {"url": "https://own.example.com/prod"}
+    again = run.apply(STEP, at(run, place, Making(place, "Order")))
+    assert again["learned"] == output["learned"], "a crash after the record was put back forgets nothing"
 
 
 class Killed(BaseException):

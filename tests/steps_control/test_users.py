@@ -301,6 +301,23 @@ def test_a_user_made_but_not_yet_in_the_group_is_found_even_when_the_origin_has_
     assert place.inventory().users(shared) == before
 
 
+def test_a_name_that_was_given_to_another_tenant_meanwhile_is_not_taken_back(place: Place, own_pool: str) -> None:
+    shared, _ = pools(place)
+    cognito, name = place.client("cognito-idp"), f"{place.tenant}-user-1"
+    run = down(place)
+    run.apply(STEP, run.context("identity", place.aws))
+    cognito.admin_delete_user(UserPoolId=shared, Username=name)
+    cognito.admin_create_user(
+        UserPoolId=shared,
+        Username=name,
+        MessageAction="SUPPRESS",
+        UserAttributes=[{"Name": "custom:tenantId", "Value": "tenant-42"}],
+    )
+    run.undo(STEP, run.context("identity", place.aws))
+    left = [user for user in place.inventory().users(shared) if user.startswith(f"{place.tenant}-")]
+    assert left == [name]
+
+
 def test_a_username_of_another_tenant_blocks_and_is_not_touched(place: Place, own_pool: str) -> None:
     shared, _ = pools(place)
     cognito, taken = place.client("cognito-idp"), f"{place.tenant}-user-1"
