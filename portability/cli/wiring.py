@@ -186,6 +186,7 @@ class Desk:
             region=self.region,
             read_only=False,
             look=held.look,
+            lost_time=held.reread,
             retry=self.retry,
         )
         world = World(

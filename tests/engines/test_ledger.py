@@ -41,7 +41,7 @@ def test_a_run_killed_at_random_moments_loses_nothing(world: World, rng: random.
 @pytest.mark.world_items(1500)
 def test_a_kill_inside_the_copy_leaves_units_half_done_and_keys_parked_and_costs_few_pages(world: World) -> None:
     events = world.folder / "events.jsonl"
-    with world.writers(2, rate=40) as ledgers:
+    with world.writers(2, rate=25) as ledgers:
         process = world.start(
             "--events", str(events), "migrate", "tenant-42", "--to", world.upper, "--yes", "-o", "json"
         )
@@ -58,7 +58,7 @@ def test_a_kill_inside_the_copy_leaves_units_half_done_and_keys_parked_and_costs
 
 
 def test_every_writer_is_acknowledged_inside_every_step(world: World) -> None:
-    with world.writers(2, rate=60) as ledgers:
+    with world.writers(2, rate=25) as ledgers:
         moved = world.run("migrate", "tenant-42", "--to", world.upper, "--yes", "-o", "json").expect(0).json
         time.sleep(0.5)
     entries = world.journal(moved["run_id"])

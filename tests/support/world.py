@@ -111,7 +111,7 @@ class World:
         )
 
     @contextlib.contextmanager
-    def writers(self, count: int, tenant: str = "tenant-42", *, rate: float = 25.0) -> Iterator[list[Path]]:
+    def writers(self, count: int, tenant: str = "tenant-42", *, rate: float = 10.0) -> Iterator[list[Path]]:
         """`count` application processes write for `tenant` until the block ends; gives their ledgers."""
         until = self.folder / f"stop-{uuid.uuid4().hex}"
         ledgers = [self.folder / f"{until.name}-w{number}.jsonl" for number in range(count)]
