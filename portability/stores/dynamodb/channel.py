@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 from portability import errors
 from portability.model.status import ParkReason
@@ -17,7 +18,7 @@ from portability.stores.dynamodb.wiring import Wiring
 
 DAY = 86400.0  # seconds a record is kept; AWS: DynamoDB Streams
 TICK = 0.005  # seconds between two looks of a waiting caller
-ENDING = 30.0  # seconds a turn may take to end
+WRITERS = 4  # batches that a channel writes side by side
 
 
 class DynamoChannel:
@@ -91,6 +92,11 @@ class DynamoChannel:
         self._w.stream.let_go(self._ledger)
 
     def _run(self) -> None:
+        with ThreadPoolExecutor(WRITERS, thread_name_prefix=f"write {self.name}") as pool:
+            self._poller.pool = pool
+            self._turn_after_turn()
+
+    def _turn_after_turn(self) -> None:
         failing: float | None = None
         try:
             while not self._stopping:

@@ -67,6 +67,7 @@ class Poller:
         self.rebaseline = Rebaseline(ledger, wiring.name, wiring.units)
         self.litter = Litter(wiring.origin, ledger, wiring.name, wiring.monotonic, wiring.horizon)
         self.drain: Drain | None = None
+        self.pool: Executor | None = None  # the thread's own writers
         self.changed: dict[KeyId, Key] | None = None
         self.slips: dict[str, None] = {}
         self.expected: set[KeyId] = set()  # canary keys that are let through
@@ -188,7 +189,7 @@ class Poller:
         if self._canaries and self.state in {ChannelState.SYNC, ChannelState.CANARY}:
             self.w.sync(list(self._canaries.values()), canaries=True)
         if direct:
-            self.w.sync(direct)
+            self.w.sync(direct, pool=self.pool)
             self.synced += len(direct)
         self.learnt = {}
         self._canaries = {}
@@ -238,12 +239,12 @@ class Poller:
         doubt = self.w.sync.doubt
         due = doubt.due()
         for batch in due:
-            self.w.sync(batch.keys, canaries=True)
+            self.w.sync(batch.keys, canaries=True, pool=self.pool)
             doubt.settled(batch)
             self.synced += len(batch.keys)
         ready = self.parking.groups() & self._finished
         for of in ready:
-            self.drain_group(of)
+            self.drain_group(of, self.pool)
         unit = self.rebaseline.next(self._finished)
         if unit is not None:
             self._rebaseline(unit)
