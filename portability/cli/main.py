@@ -33,7 +33,7 @@ from portability.cli.asked import Asked
 from portability.cli.call import Call
 from portability.cli.crash import write_crash
 from portability.cli.exit_codes import BUG, DONE, REFUSED, USAGE, exit_code
-from portability.cli.screen import Screen
+from portability.cli.screen import Screen, forget
 from portability.cli.verb import SETTINGS, accept, group, verb
 
 ORDER = (
@@ -131,7 +131,7 @@ def run_cli(argv: Sequence[str]) -> int:
     return _flushed(code)
 
 
-def _answered(argv: Sequence[str]) -> int:  # noqa: PLR0911 - one answer per kind of error
+def _answered(argv: Sequence[str]) -> int:
     command = typer.main.get_command(build())
     if not argv and "_PORTABILITY_COMPLETE" not in os.environ:
         argv = ["--help"]
@@ -139,9 +139,6 @@ def _answered(argv: Sequence[str]) -> int:  # noqa: PLR0911 - one answer per kin
         importlib.import_module("typer.completion").completion_init()
     try:
         code = command.main(args=list(argv), prog_name="portability", standalone_mode=False)
-    except BrokenPipeError:
-        _forget_stdout()
-        return DONE
     except _UsageError as error:
         return _usage(error, argv)
     except typer.Abort:
@@ -199,7 +196,7 @@ def _unwritable(error: OSError, argv: Sequence[str]) -> int:
         told.changed = f"The run itself is journaled; see: portability status {call.run}"
     with contextlib.suppress(OSError):
         Screen(call.asked if call else _guessed(argv)).error(told, REFUSED)
-    _forget_stdout()
+    forget(sys.stdout)
     return REFUSED
 
 
@@ -224,17 +221,10 @@ def _flushed(code: int) -> int:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        _forget_stdout()
+        forget(sys.stdout)
     except OSError as error:
         return _unwritable(error, [])
     return code
-
-
-def _forget_stdout() -> None:
-    """What is still buffered for a reader that left must not be written when the interpreter ends."""
-    with contextlib.suppress(OSError, ValueError):
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
 
 
 def main() -> None:

@@ -42,18 +42,20 @@ class Screen:
     def result(self, text: str, value: Any) -> None:  # noqa: ANN401 - whatever JSON can carry
         """The result: `text` for people; `value` as one JSON object, or one line per element of a list."""
         if self.asked.output is Output.JSON:
-            self.out.write(_dumped(value, indent=2) + "\n")
+            self.raw(_dumped(value, indent=2) + "\n")
         elif self.asked.output is Output.JSONL:
             rows: Iterable[Any] = value if isinstance(value, list) else [value]
-            self.out.writelines(_dumped(row) + "\n" for row in rows)
+            self.raw("".join(_dumped(row) + "\n" for row in rows))
         elif text:
-            self.out.write(text.rstrip("\n") + "\n")
-        self.out.flush()
+            self.raw(text.rstrip("\n") + "\n")
 
     def raw(self, text: str) -> None:
-        """A result that is a document of its own, in every output format."""
-        self.out.write(text)
-        self.out.flush()
+        """A result that is a document of its own, in every output format. A reader who left is no error."""
+        try:
+            self.out.write(text)
+            self.out.flush()
+        except BrokenPipeError:
+            forget(self.out)
 
     @contextlib.contextmanager
     def aside(self) -> Iterator[None]:
@@ -94,8 +96,19 @@ class Screen:
         configure(self.err, level=self.asked.verbose, machine=self.machine)
 
     def _line(self, text: str) -> None:
-        self.err.write(text + "\n")
-        self.err.flush()
+        try:
+            self.err.write(text + "\n")
+            self.err.flush()
+        except BrokenPipeError:
+            forget(self.err)
+
+
+def forget(stream: TextIO) -> None:
+    """What is still buffered for a reader that left must not be written when the interpreter ends."""
+    with contextlib.suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
 
 
 def error_object(error: errors.PortabilityError, code: int) -> dict[str, Any]:

@@ -1,0 +1,395 @@
+"""Runs as an operator meets them: parked, adopted, paused, interrupted, held by somebody else, taken back."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portability.cli.asked import Asked
+from portability.cli.call import Call
+from portability.journal.base import Held
+from portability.model.run import Holder
+from tests.cli.bench import Bench, surroundings
+
+TO_PREMIUM = ("migrate", "tenant-42", "--to", "premium", "--yes")
+MakeBench = Callable[..., Bench]
+
+
+@pytest.fixture
+def mine(fresh_bench: MakeBench) -> Bench:
+    return fresh_bench()
+
+
+def parked_after(bench: Bench, step: str, *argv: str) -> dict[str, Any]:
+    """Park a run of tenant-42 after `step`; its status object."""
+    ran = bench.run(*TO_PREMIUM, "--until", step, "-o", "json", *argv).expect(7)
+    value: dict[str, Any] = ran.json
+    assert (value["state"], value["serving"]) == ("parked", "source")
+    return value
+
+
+def a_holder_elsewhere(bench: Bench, run: str) -> Held:
+    """Take the run's lease as a process of another host would."""
+    with surroundings(bench.env, bench.folder), Call.begin(Asked(config=bench.folder / "estate.yaml")) as call:
+        other = Holder(name="bo@laptop", host="laptop", boot="b", namespace="n", pid=1, started="1")
+        return call.desk.journal.acquire(run, other)
+
+
+# ---------------------------------------------------------------------------------------------------------- adoption
+
+
+def test_the_same_command_goes_on_with_a_parked_run_and_says_so(mine: Bench) -> None:
+    first = parked_after(mine, "resources")
+    again = mine.run(*TO_PREMIUM, "--until", "config", "-o", "json").expect(7)
+    assert again.json["run_id"] == first["run_id"]
+    assert f"going on with run {first['run_id']}" in again.said
+    assert json.loads(again.stderr.rstrip().split("\n")[-1])["error"]["exit"] == 7
+
+
+def test_a_run_to_another_target_is_exit_5_and_names_the_way_out(mine: Bench) -> None:
+    run = parked_after(mine, "preflight")["run_id"]
+    before = mine.inventory()
+    ran = mine.run("migrate", "tenant-42", "--to", "standard", "--yes").expect(5)
+    assert f"tenant-42 has run {run} to premium" in ran.said
+    assert "Next: portability status tenant-42" in ran.stderr
+    assert mine.inventory() == before
+
+
+def test_a_run_held_by_a_live_process_is_exit_5_in_the_words_of_the_manual(mine: Bench) -> None:
+    run = parked_after(mine, "preflight")["run_id"]
+    held = a_holder_elsewhere(mine, run)
+    try:
+        for argv in (TO_PREMIUM, ("resume", "tenant-42"), ("cancel", run)):
+            ran = mine.run(*argv).expect(5)
+            assert ran.stderr.startswith(f"PORT-E105 tenant-42 is being migrated by run {run} (bo@laptop, last beat ")
+            assert "Wait: --lock-timeout 10m   Look: portability lock show tenant-42" in ran.stderr
+        shown = mine.run("lock", "show", "tenant-42", "-o", "json").expect(0).json
+        assert shown["holder"]["name"] == "bo@laptop"
+        entries = mine.run("journal", "show", run, "-o", "json").expect(0).json["entries"]
+        assert entries[-1]["fact"] == "resumed"
+    finally:
+        held.abandon()
+
+
+def test_a_lock_is_broken_only_with_the_number_that_was_seen_and_a_reason(mine: Bench) -> None:
+    run = parked_after(mine, "preflight")["run_id"]
+    held = a_holder_elsewhere(mine, run)
+    try:
+        mine.run("lock", "break", run, "--fence", str(held.fence), "--reason", " ").expect(64)
+        mine.run("lock", "break", run, "--fence", str(held.fence + 1), "--reason", "lost").expect(5)
+        mine.run("lock", "break", run, "--fence", str(held.fence), "--reason", "lost").expect(0)
+    finally:
+        held.abandon()
+    assert "lost" in mine.run("run", "logs", run).expect(0).stdout
+
+
+# ------------------------------------------------------------------------------------------------------------- plans
+
+
+def test_a_saved_plan_runs_once(mine: Bench) -> None:
+    mine.run("plan", "tenant-42", "--to", "premium", "--out", "x.plan").expect(0)
+    assert (mine.folder / "x.plan").stat().st_mode & 0o777 == 0o600
+    shown = mine.run("plan", "show", "x.plan").expect(0).stdout
+    assert "+ table        Order-tenant-42" in shown
+    planned = ("migrate", "tenant-42", "--to", "premium", "--plan", "x.plan", "--until", "preflight")
+    run = mine.run(*planned, "-o", "json").expect(7).json["run_id"]
+    mine.run("cancel", run, "--yes").expect(0)
+    before = mine.inventory()
+    spent = mine.run(*planned).expect(6)
+    assert f"used by run {run}" in spent.said
+    assert mine.inventory() == before
+
+
+def test_the_same_move_can_be_planned_again_after_it_was_taken_back(mine: Bench) -> None:
+    for _ in range(2):
+        run = parked_after(mine, "preflight")["run_id"]
+        mine.run("cancel", run, "--yes").expect(0)
+
+
+def test_a_stale_plan_is_exit_6_and_names_what_differs(mine: Bench) -> None:
+    mine.run("plan", "tenant-42", "--to", "premium", "--out", "x.plan").expect(0)
+    before = mine.inventory()
+    config = mine.estate(soak="2s")
+    ran = mine.run("migrate", "tenant-42", "--to", "premium", "--plan", "x.plan", config=config).expect(6)
+    assert 'estate.soak: "1s" -> "2s"' in ran.said
+    assert mine.inventory() == before
+
+
+def test_an_edited_plan_and_one_for_another_tenant_are_exit_6(mine: Bench) -> None:
+    mine.run("plan", "tenant-42", "--to", "premium", "--out", "x.plan").expect(0)
+    before = mine.inventory()
+    mine.run("migrate", "tenant-1", "--to", "premium", "--plan", "x.plan").expect(6)
+    mine.run("migrate", "tenant-42", "--to", "standard", "--plan", "x.plan").expect(6)
+    text = (mine.folder / "x.plan").read_text()
+    (mine.folder / "x.plan").write_text(text.replace("Order-tenant-42", "Order-tenant-41"))
+    ran = mine.run("migrate", "tenant-42", "--to", "premium", "--plan", "x.plan").expect(6)
+    assert "was edited" in ran.said
+    assert mine.inventory() == before
+
+
+# ------------------------------------------------------------------------------------------------------- the journal
+
+
+def test_a_journal_of_a_newer_version_is_refused_untouched(mine: Bench) -> None:
+    run = parked_after(mine, "preflight")["run_id"]
+    dynamodb = mine.client("dynamodb")
+    key = {"pk": {"S": f"RUN#{run}"}, "sk": {"S": "HEADER"}}
+    header = dynamodb.get_item(TableName="portability-journal", Key=key)["Item"]
+    dynamodb.put_item(TableName="portability-journal", Item=header | {"schema": {"N": "99"}})
+    before = mine.inventory()
+    for argv in (("status", run), ("resume", run), ("cancel", run), TO_PREMIUM):
+        ran = mine.run(*argv).expect(3)
+        assert ran.stderr.startswith("PORT-E307 ")
+    assert mine.inventory() == before
+
+
+def test_an_edited_entry_is_found_and_nothing_acts_on_the_run(mine: Bench) -> None:
+    run = parked_after(mine, "preflight")["run_id"]
+    mine.run("journal", "verify", run).expect(0)
+    dynamodb = mine.client("dynamodb")
+    key = {"pk": {"S": f"RUN#{run}"}, "sk": {"S": "E#000000000002"}}
+    dynamodb.delete_item(TableName="portability-journal", Key=key)
+    ran = mine.run("journal", "verify", run).expect(11)
+    assert ran.stderr.startswith("PORT-E111 ")
+    mine.run("resume", run).expect(11)
+
+
+def test_a_run_is_exported_with_its_header_and_every_entry(mine: Bench) -> None:
+    run = parked_after(mine, "preflight")["run_id"]
+    lines = [json.loads(line) for line in mine.run("journal", "export", run).expect(0).stdout.splitlines()]
+    assert lines[0]["header"]["run"] == run
+    assert [line["entry"]["seq"] for line in lines[1:]] == list(range(1, len(lines)))
+    mine.run("journal", "export", run, "--out", "run.jsonl").expect(0)
+    assert len((mine.folder / "run.jsonl").read_text().splitlines()) == len(lines)
+    mine.run("journal", "export", run, "--out", "../run.jsonl").expect(3)
+
+
+# ----------------------------------------------------------------------------------------------------------- signals
+
+
+@pytest.fixture
+def interrupting() -> Iterator[Callable[[Path, str], None]]:
+    """Send this process SIGINT as soon as the events file tells of a step's beginning."""
+    threads: list[threading.Thread] = []
+
+    def watch(events: Path, step: str) -> None:
+        def wait() -> None:
+            deadline = time.monotonic() + 60
+            while time.monotonic() < deadline:
+                if (
+                    events.exists()
+                    and '"step_started"' in events.read_text()
+                    and f'"step": "{step}"' in events.read_text()
+                ):
+                    os.kill(os.getpid(), signal.SIGINT)
+                    return
+                time.sleep(0.005)
+
+        threads.append(threading.Thread(target=wait, daemon=True))
+        threads[-1].start()
+
+    yield watch
+    for thread in threads:
+        thread.join(5)
+
+
+STAGES = ("preflight", "identity", "resources", "config", "channel", "copy", "catch-up", "verify", "cutover")
+
+
+def test_ctrl_c_in_any_step_parks_gives_the_lease_back_and_resume_goes_on(
+    mine: Bench, interrupting: Callable[[Path, str], None]
+) -> None:
+    parked, run = 0, None
+    for step in STAGES:
+        events = mine.folder / f"{step}.jsonl"
+        interrupting(events, step)
+        began = time.monotonic()
+        ran = mine.run(*TO_PREMIUM, "--events", str(events), "-o", "json")
+        if ran.exit == 0:
+            break  # the last step may finish before it looks
+        ran.expect(130)
+        parked += 1
+        assert time.monotonic() - began < 30
+        run = ran.json["run_id"]
+        assert (ran.json["state"], ran.json["reason"], ran.json["serving"]) == ("parked", "signal", "source")
+        error = json.loads(ran.stderr.rstrip().split("\n")[-1])["error"]
+        assert (error["code"], error["next"]) == ("PORT-E130", f"portability resume {run}")
+        assert mine.run("lock", "show", run, "-o", "json").expect(0).json["holder"] is None
+    assert parked >= 5
+    resumed = mine.run("resume", str(run), "-o", "json").expect(0).json
+    assert (resumed["run_id"], resumed["serving"]) == (run, "target")
+    mine.run("journal", "verify", str(run)).expect(0)
+
+
+def test_a_signal_before_a_run_changes_nothing(mine: Bench) -> None:
+    env = os.environ | mine.env
+    argv = [sys.executable, "-m", "portability.cli.main", "--config", "estate.yaml", "status", "--watch"]
+    run = parked_after(mine, "preflight")["run_id"]
+    held = a_holder_elsewhere(mine, run)
+    process = subprocess.Popen(
+        [*argv, run], cwd=mine.folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stderr is not None
+        process.stderr.readline()  # it watches
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=20)
+        assert process.returncode == 143
+        assert "Nothing was changed." in said
+    finally:
+        held.abandon()
+
+
+def test_the_second_signal_leaves_at_once(mine: Bench) -> None:
+    env = os.environ | mine.env
+    argv = [sys.executable, "-m", "portability.cli.main", "--config", "estate.yaml", *TO_PREMIUM, "--events", "e.jsonl"]
+    process = subprocess.Popen(
+        argv, cwd=mine.folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    events = mine.folder / "e.jsonl"
+    deadline = time.monotonic() + 60
+    while not (events.exists() and '"step_started"' in events.read_text()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=10)
+    assert process.returncode in (130, 143)
+    mine.run("cancel", "tenant-42", "--yes").expect(0)
+
+
+def test_a_closed_pipe_is_silent(mine: Bench) -> None:
+    run = parked_after(mine, "preflight")["run_id"]
+    env = os.environ | mine.env
+    argv = [sys.executable, "-m", "portability.cli.main", "--config", "estate.yaml", "journal", "show", run]
+    read, write = os.pipe()
+    os.close(read)
+    process = subprocess.Popen(argv, cwd=mine.folder, env=env, stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    _, said = process.communicate(timeout=30)
+    assert said == ""
+    assert process.returncode == 0
+
+
+def test_a_full_disk_under_the_result_is_exit_3(mine: Bench) -> None:
+    env = os.environ | mine.env
+    argv = [
+        sys.executable,
+        "-m",
+        "portability.cli.main",
+        "--config",
+        "estate.yaml",
+        "plan",
+        "tenant-42",
+        "--to",
+        "premium",
+    ]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            argv, cwd=mine.folder, env=env, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 3
+    assert done.stderr.startswith("PORT-E309 ")
+
+
+# ------------------------------------------------------------------------------------------------- pause, cutover, soak
+
+
+def test_pause_parks_the_run_of_another_process(mine: Bench) -> None:
+    env = os.environ | mine.env
+    argv = [sys.executable, "-m", "portability.cli.main", "--config", "estate.yaml", *TO_PREMIUM, "--wait", "soak"]
+    slow = mine.estate(soak="1h")
+    argv[argv.index("estate.yaml")] = str(slow)
+    process = subprocess.Popen(
+        argv, cwd=mine.folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 90
+    while "soaking" not in mine.run("status", "tenant-42", config=slow).stdout:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    asked = mine.run("run", "pause", "tenant-42", "-o", "json", config=slow).expect(0).json
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 7, said
+    status = mine.run("status", "tenant-42", "-o", "json", config=slow).expect(0).json
+    assert (status["run_id"], status["state"]) == (asked["run_id"], "soaking")
+    mine.run("run", "pause", "tenant-42", config=slow).expect(3)
+
+
+def test_a_postponed_cutover_waits_for_its_verb_and_then_the_whole_life_of_a_run(mine: Bench) -> None:
+    parked = mine.run(*TO_PREMIUM, "--postpone-cutover", "-o", "json").expect(7).json
+    run = parked["run_id"]
+    assert parked["next_steps"][0] == f"portability run cutover {run}"
+    assert parked["cutover"]["can_commit"] is True
+    assert parked["cutover"]["blocked_by"] == []
+    assert mine.run("verify", run, "-o", "json").expect(0).json["equal"] is True
+    assert mine.run("status", run, "-o", "json").json["state"] == "parked"
+
+    moved = mine.run("run", "cutover", run, "-o", "json").expect(0).json
+    assert (moved["state"], moved["serving"]) == ("soaking", "target")
+    assert moved["cutover"]["pause_ms"] > 0
+    assert moved["next_steps"] == [f"portability reverse {run}", f"portability complete {run} --confirm tenant-42"]
+    refused = mine.run("cancel", run, "--yes").expect(64)
+    assert f"portability reverse {run}" in refused.stderr
+    held_to = mine.run("migrate", "tenant-42", "--to", "standard", "--yes").expect(5)
+    assert "portability reverse" in held_to.stderr
+    assert "portability complete" in held_to.stderr
+    again = mine.run(*TO_PREMIUM, "-o", "json").expect(0).json
+    assert again["run_id"] == run
+
+    mine.run("run", "tick", run, "--for", "500ms").expect(0)
+    back = mine.run("reverse", run, "-o", "json").expect(0).json
+    assert (back["state"], back["serving"]) == ("reversed", "source")
+    forth = mine.run("run", "cutover", run, "-o", "json").expect(0).json
+    assert [step["id"] for step in forth["steps"] if step["uses"] == "cut_over"] == [
+        "cutover",
+        "cutover.2",
+        "cutover.3",
+    ]
+
+    mine.run("complete", run, "--confirm", "tenant-41").expect(64)
+    mine.run("complete", run).expect(64)
+    done = mine.run("complete", run, "--confirm", "tenant-42", "-o", "json").expect(0).json
+    assert (done["state"], done["reversible_until"]) == ("completed", None)
+    mine.run("cancel", run, "--yes").expect(64)
+    mine.run("resume", run).expect(0)
+
+    report = mine.run("report", run, "--format", "json").expect(0).json
+    certificate = report["certificate"]
+    flip = next(entry for entry in report["entries"] if entry["seq"] == certificate["journal"]["flip_seq"])
+    assert (flip["fact"], flip["hash"]) == ("flipped", certificate["journal"]["flip_hash"])
+    assert set(certificate["stores"]) == {"Product", "Order"}
+    assert "Cutover certificate" in mine.run("report", run, "--format", "md").expect(0).stdout
+    mine.run("report", run, "--format", "html", "--out", "run.html").expect(0)
+    page = (mine.folder / "run.html").read_text()
+    assert "<script" not in page
+    assert "http" not in page.replace("http-equiv", "")
+
+
+def test_verify_finds_one_wrong_item_and_repairs_it(mine: Bench) -> None:
+    run = parked_after(mine, "verify")["run_id"]
+    dynamodb = mine.client("dynamodb")
+    item = dynamodb.scan(TableName="Order-tenant-42", Limit=1)["Items"][0]
+    dynamodb.put_item(TableName="Order-tenant-42", Item={**item, "planted": {"S": "by a test"}})
+    key = f"shardId={item['shardId']['S']},orderId={item['orderId']['S']}"
+
+    looked = mine.run("verify", run, "--store", "Order", "--key", key, "-o", "json").expect(11).json
+    assert looked["why"] == "differs"
+    found = mine.run("verify", run).expect(11)
+    assert "Order: 1 differs" in found.said
+    assert "by a test" not in found.said
+    assert mine.run("verify", run, "--repair", "-o", "json").expect(0).json["stores"]["Order"]["repaired"] == 1
+    mine.run("verify", run, "--store", "Order", "--key", key).expect(0)
+    mine.run("verify", run).expect(0)
+    mine.run("verify", run, "--key", "nonsense", "--store", "Order").expect(64)
+    assert mine.run("resume", run, "-o", "json").expect(0).json["serving"] == "target"
