@@ -72,6 +72,7 @@ class RetireSource:
         row = _row_left(ctx)
         for change in deletions(ctx, archive=self.with_.archive == "s3", pool=pool, row=row):
             ctx.intend(change, existed=change.sign is Sign.DELETE)
+        self._settle(ctx)
         archived = self._archive(ctx)
         residual = _residual(ctx)
         self._close(ctx)
@@ -89,6 +90,12 @@ class RetireSource:
         }
 
     undo = staticmethod(irreversible("the old copy was deleted; its archive is what is left of it"))
+
+    def _settle(self, ctx: Context) -> None:
+        """Bring the old copy up to date while there is a way back: the archive then holds every write made so far."""
+        if ctx.moves and CLOSING not in ctx.view.step(ctx.step).notes:
+            channels: Channels = ctx.resident("cut_over")
+            channels.settle(patience=seconds(self.with_.patience) + horizon_left(ctx))
 
     def _archive(self, ctx: Context) -> Archived | None:
         if self.with_.archive == "none" or not _leaves_a_copy(ctx):
@@ -114,9 +121,8 @@ class RetireSource:
         if not ctx.moves:
             return
         if CLOSING not in ctx.view.step(ctx.step).notes:
-            channels: Channels = ctx.resident("cut_over")
-            channels.settle(patience=seconds(self.with_.patience) + horizon_left(ctx))
-            channels.stop()
+            self._settle(ctx)
+            ctx.resident("cut_over").stop()
             ctx.note(CLOSING)
         for flow in Flow:
             open_channels(ctx, flow, copied=True).close()
