@@ -178,6 +178,14 @@ class Preflighting(Protocol):
 
 
 @runtime_checkable
+class Advancing(Protocol):
+    """A step that lasts long and can be taken on in bounded passes: what one `tick` of a soak is."""
+
+    def advance(self, ctx: Context, budget: float) -> bool:
+        """One pass of about `budget` seconds inside a started step; True when `apply` would return at once."""
+
+
+@runtime_checkable
 class Factual(Protocol):
     """A step whose decisions rest on structural facts beyond the stores' (a user pool's schema, a usage plan)."""
 

@@ -12,7 +12,9 @@ from portability import errors
 from portability.engine.runner import Options
 from portability.model.run import Entry
 from portability.model.status import Fact, Goal, RunState
+from portability.steps.base import Advancing
 from portability.steps.directory import STAMP
+from portability.steps.soak import Soak
 from tests.steps_data.run_world import Estate42, Killed, Process
 
 UNTIL_COPY = Options(until="copy-data")
@@ -79,6 +81,10 @@ def test_the_end_of_a_soak_is_recorded_once_and_counts_through_new_processes() -
 
 def soak_note(world: Estate42) -> Entry:
     return next(entry for entry in world.entries() if entry.step == "soak" and entry.data.get("about") == "soak")
+
+
+def test_a_soak_can_be_taken_on_in_bounded_passes() -> None:
+    assert isinstance(Soak(), Advancing)
 
 
 def test_the_old_side_is_current_at_the_end_of_a_soak() -> None:
