@@ -24,6 +24,7 @@ class MemoryLedger:
         self.batches: dict[str, dict[str, tuple[str, list[Key]]]] = {}
         self.users: dict[str, list[str]] = {}
         self.told: list[str] = []  # every write, in order
+        self.saved: list[dict[str, str]] = []  # every saving of positions, in order
         self.fail_on: str = ""
         self._ids = itertools.count(1)
         self._lock = threading.RLock()
@@ -36,6 +37,7 @@ class MemoryLedger:
     def save_positions(self, channel: str, positions: Mapping[str, str]) -> None:
         with self._lock:
             self._write("save_positions")
+            self.saved.append(dict(positions))
             mine = self.positions.setdefault(channel, {})
             for shard, at in positions.items():
                 if at:

@@ -16,7 +16,7 @@ class Drain:
     """What each open shard has shown. A shard is proven by one of three.
 
     * A canary written for this drain: whatever was written to that shard before it has been read.
-    * Its own end: it was open when the shards were listed, so all from before the listing is in it.
+    * Its own end: all that was ever written to it has been read.
     * Without canaries, a record created in a later second than `after` (records carry whole seconds).
     """
 
@@ -33,11 +33,11 @@ class Drain:
         """Whether the shards were listed since the drain began."""
         return self._need is not None
 
-    def listing(self, open_shards: Iterable[str]) -> None:
-        """The shards that are open now; the first listing counts."""
+    def listing(self, shards: Iterable[str]) -> None:
+        """The shards that are open, or not read to their end, now; the first listing counts."""
         with self._lock:
             if self._need is None:
-                self._need = set(open_shards)
+                self._need = set(shards)
 
     def expect(self, canaries: Iterable[KeyId]) -> None:
         """These canaries are about to be written."""
@@ -57,7 +57,7 @@ class Drain:
 
     @property
     def missing(self) -> set[str]:
-        """Open shards that have shown nothing yet."""
+        """Shards that have proven nothing yet."""
         with self._lock:
             return (self._need or set()) - self._shown
 

@@ -150,7 +150,8 @@ class Poller:
         self.feed.refresh()
         self._refreshed = self.w.monotonic()
         if self.drain is not None:
-            self.drain.listing(self.feed.open_shards)
+            # One that is closed and not read to its end may hold the last writes before a split.
+            self.drain.listing(self.feed.open_shards | set(self.feed.active))
 
     def _read(self) -> None:
         try:

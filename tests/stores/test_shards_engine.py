@@ -1,0 +1,164 @@
+"""A channel over a stream with splits, delays and losses; the items are on DynamoDB Local."""
+
+import dataclasses
+import time
+from typing import Any
+
+import pytest
+
+from portability import errors
+from portability.stores.base import ChannelState, Flow, Key
+from portability.stores.dynamodb.channel import DynamoChannel
+from portability.stores.dynamodb.stream import On
+from tests.stores.fake_streams import ARN, FakeStreams
+from tests.stores.memory_ledger import MemoryLedger
+from tests.stores.world import World, until
+
+
+class FakeTableStream:
+    def __init__(self, streams: FakeStreams) -> None:
+        self.streams = streams
+        self.table = "pool"
+
+    def latest(self) -> On:
+        return On(ARN, keys_only=True)
+
+    def ensure(self, ledger: Any) -> tuple[On, bool]:
+        return self.latest(), False
+
+    def let_go(self, ledger: Any) -> None:
+        pass
+
+
+class Stage:
+    """A tenant whose writes reach the table, and the stream when and where the test says."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.streams = FakeStreams()
+        self.streams.shard("a")
+        self.ledger = MemoryLedger()
+        self.move = world.move()
+
+    def open(self, *, pinned: bool = True) -> DynamoChannel:
+        template = self.move.channel(Flow.FORWARD, MemoryLedger(), done=(), taken_over=None)
+        assert isinstance(template, DynamoChannel)
+        wiring = dataclasses.replace(template._w, stream=FakeTableStream(self.streams))
+        units = self.move.units(Flow.FORWARD)
+        channel = DynamoChannel(wiring, self.ledger, done=units, taken_over=None, live=self.move._live[Flow.FORWARD])
+        if pinned:
+            channel.pin()
+        return channel
+
+    def write(self, shard: str, number: int, *, value: str = "v") -> None:
+        item = self.world.item(number, value=value)
+        self.world.fill(self.world.pool, [item])
+        self.streams.write(shard, self.world.key(item))
+
+    def canary(self, *shards: str) -> Any:
+        """Canaries that reach these shards, in turn."""
+        make = self.move.canary("r-1")
+        assert make is not None
+        turn: list[int] = []
+
+        def write(label: str) -> Key:
+            key: Key = make(label)
+            self.streams.write(shards[len(turn) % len(shards)], key, event="INSERT")
+            turn.append(1)
+            return key
+
+        return write
+
+
+@pytest.fixture
+def stage(aws_env: None, prefix: str) -> Stage:
+    world = World(prefix)
+    world.make(world.pool)
+    world.make(world.silo)
+    return Stage(world)
+
+
+def test_a_drain_reads_a_split_parent_to_its_end_however_early_the_children_answer(stage: Stage) -> None:
+    channel = stage.open()
+    stage.streams.shards["a"].page = 1
+    for number in range(30):
+        stage.write("a", number)
+    stage.streams.shards["a"].closed = True
+    stage.streams.shard("b", parent="a")
+    stage.streams.shard("c", parent="a")
+    channel.start(ChannelState.SYNC)
+    try:
+        assert channel.drain(after=time.time(), canary=stage.canary("b", "c"), patience=20) == []
+        stage.world.assert_equal(stage.world.pool, stage.world.silo)
+    finally:
+        channel.stop()
+
+
+def test_a_delayed_shard_holds_the_drain_until_it_shows_its_canary(stage: Stage) -> None:
+    stage.streams.shard("late")
+    channel = stage.open()
+    stage.write("late", 1)
+    stage.streams.shards["late"].empty_pages = 10**9
+    channel.start(ChannelState.SYNC)
+    try:
+        assert channel.drain(after=time.time(), canary=stage.canary("a"), patience=0.3) == ["late"]
+        stage.streams.shards["late"].empty_pages = 50
+        assert channel.drain(after=time.time(), canary=stage.canary("a", "late"), patience=20) == []
+        stage.world.assert_equal(stage.world.pool, stage.world.silo)
+    finally:
+        channel.stop()
+
+
+def test_duplicates_reorder_and_a_key_in_two_shards_end_in_the_same_world(stage: Stage) -> None:
+    stage.streams.shard("b")
+    channel = stage.open()
+    stage.write("a", 1, value="first")
+    stage.write("b", 1, value="second")
+    stage.streams.write("a", stage.world.key(stage.world.item(1)))
+    stage.streams.shards["a"].records.reverse()
+    stage.write("a", 2)
+    channel.start(ChannelState.SYNC)
+    try:
+        until(lambda: len(stage.world.mine(stage.world.silo)) == 2)
+        channel.settle(patience=10)
+        stage.world.assert_equal(stage.world.pool, stage.world.silo)
+    finally:
+        channel.stop()
+
+
+def test_a_trim_while_it_reads_is_durably_a_rebaseline_before_any_position_moves(stage: Stage) -> None:
+    channel = stage.open()
+    stage.write("a", 1)
+    channel.start(ChannelState.SYNC)
+    channel.settle(patience=10)
+    channel.stop()
+    stage.world.fill(stage.world.pool, [stage.world.item(2)])  # its record was trimmed
+    stage.streams.shards["a"].records = []
+    stage.write("a", 3)
+
+    again = stage.open()
+    stage.ledger.saved.clear()
+    again.start(ChannelState.SYNC)
+    try:
+        again.settle(patience=20)
+        stage.world.assert_equal(stage.world.pool, stage.world.silo)
+        assert len(stage.world.mine(stage.world.silo)) == 3
+        assert all(name.startswith("rebaseline|") for name in stage.ledger.saved[0])
+        assert not any(name.startswith("rebaseline|") for name in stage.ledger.load_positions(again.name))
+    finally:
+        again.stop()
+
+
+def test_throttled_readings_and_outages_of_the_stream_only_delay(stage: Stage) -> None:
+    channel = stage.open()
+    stage.write("a", 1)
+    stage.streams.failures = [
+        kind("x", operation="dynamodb-streams.GetRecords", aws_code="x")
+        for kind in (errors.Throttled, errors.Unavailable)
+    ]
+    channel.start(ChannelState.SYNC)
+    try:
+        channel.settle(patience=10)
+        stage.world.assert_equal(stage.world.pool, stage.world.silo)
+    finally:
+        channel.stop()
