@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from portability import __version__, errors
 from portability.cli import (
+    demo,
     doctor,
     explain,
     init,
@@ -81,7 +82,7 @@ def build() -> typer.Typer:
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
     ]
     app.callback(help=ABOUT, invoke_without_command=False)(_with_version(keep, version))
-    for room in (init, doctor, plan, migrate, status, verify, steer, report, validate, explain):
+    for room in (demo, init, doctor, plan, migrate, status, verify, steer, report, validate, explain):
         room.register(app)
     run.register(group(app, "run", "Runs: list, pause, cut over, one bounded pass."))
     journal.register(group(app, "journal", "The journal of a run: shown, exported, checked."))

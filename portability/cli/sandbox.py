@@ -51,7 +51,7 @@ def up(
     """Start the server of this directory, or find it; print the lines that point a shell at it."""
     from portability.sandbox import server
 
-    _installed()
+    installed()
     running = server.start(STATE, port)
     lines = [f"export {name}={value}" for name, value in _environment(running).items()]
     call.screen.result("\n".join(lines), {"version": 1, **_object(running)})
@@ -97,7 +97,7 @@ def seed(
 
     from portability.cli.asked import Asked, Output
 
-    _installed()
+    installed()
     from portability.sandbox import seed as seeding
 
     if json_:
@@ -116,7 +116,7 @@ def seed(
 
 def reset(call: Call) -> int | None:
     """Remove everything from the loopback endpoints of the environment."""
-    _installed()
+    installed()
     from portability.sandbox import seed as seeding
 
     with _here():
@@ -157,7 +157,7 @@ class _here:  # noqa: N801 - reads as what it is
             os.environ.pop(name, None)
 
 
-def _installed() -> None:
+def installed() -> None:
     import importlib.util
 
     if importlib.util.find_spec("moto") is None:

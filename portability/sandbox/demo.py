@@ -66,7 +66,8 @@ class Stage:
             self.say(done.stderr.rstrip())
             msg = f"`portability {' '.join(argv)}` ended with {done.returncode}, not {' or '.join(map(str, wanted))}"
             raise errors.StepFailed(msg, next="portability sandbox down")
-        result: dict[str, Any] = {} if shown else _object(done.stdout) or _object(done.stderr)
+        # A command that ends badly shows its run on stdout and says why on stderr.
+        result: dict[str, Any] = {} if shown else _object(done.stderr if done.returncode else done.stdout)
         return result
 
     @contextlib.contextmanager
