@@ -1,6 +1,7 @@
 """A channel over a stream with splits, delays and losses; the items are on DynamoDB Local."""
 
 import dataclasses
+import threading
 import time
 from typing import Any
 
@@ -43,7 +44,8 @@ class Stage:
     def open(self, *, pinned: bool = True) -> DynamoChannel:
         template = self.move.channel(Flow.FORWARD, MemoryLedger(), done=(), taken_over=None)
         assert isinstance(template, DynamoChannel)
-        wiring = dataclasses.replace(template._w, stream=FakeTableStream(self.streams))
+        stream: Any = FakeTableStream(self.streams)
+        wiring = dataclasses.replace(template._w, stream=stream)
         units = self.move.units(Flow.FORWARD)
         channel = DynamoChannel(wiring, self.ledger, done=units, taken_over=None, live=self.move._live[Flow.FORWARD])
         if pinned:
@@ -80,13 +82,15 @@ def stage(aws_env: None, prefix: str) -> Stage:
 
 def test_a_drain_reads_a_split_parent_to_its_end_however_early_the_children_answer(stage: Stage) -> None:
     channel = stage.open()
-    stage.streams.shards["a"].page = 1
-    for number in range(30):
+    stage.streams.shards["a"].empty_pages = 10**9
+    for number in range(9):
         stage.write("a", number)
     stage.streams.shards["a"].closed = True
     stage.streams.shard("b", parent="a")
     stage.streams.shard("c", parent="a")
     channel.start(ChannelState.SYNC)
+    shows = threading.Timer(0.7, lambda: setattr(stage.streams.shards["a"], "empty_pages", 0))
+    shows.start()
     try:
         assert channel.drain(after=time.time(), canary=stage.canary("b", "c"), patience=20) == []
         stage.world.assert_equal(stage.world.pool, stage.world.silo)
