@@ -96,11 +96,12 @@ class Turn:
         stamp_record(ctx)
         verified = fresh_verification(ctx, channels)
         for attempt in range(1, attempts + 1):
-            verified = make_ready(ctx, channels, self.limits, verified)
             if self.back is None:
                 self.back = open_way_back(ctx, self.leg, patience=self.limits.patience)
             self.around.bring_users(ctx, self.leg)
             fields = self.around.fields(ctx, self.leg)
+            # Last, since all of the above takes time in which the tenant goes on writing.
+            verified = make_ready(ctx, channels, self.limits, verified)
             record, stamp = refuse_unmet(ctx, self.leg, channels, self.limits)
             try:
                 self._fenced(channels, record, stamp, fields)

@@ -7,6 +7,7 @@ from then on a shard without a position is one that was born later, and is read 
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ TRIM_HORIZON, END, PINNED = "TRIM_HORIZON", "END", "PINNED"
 BACKLOG = 10  # pages of a shard that a pin reads through to find its end
 PROBES = 8  # looks at the end of a shard with a longer backlog, until it shows a record
 ALONE, READERS = 3, 16  # shards that one thread reads; threads for more than those
+KEPT = 23 * 3600.0  # seconds for which no record is trimmed, with an hour for clocks; AWS keeps them 24 hours
 FRESH = 2.0  # seconds: a page of images that ends with a record as young as this reached the tip
 
 
@@ -110,9 +112,21 @@ class Feed:
                 read = list(pool.map(self._page, shards))
         for shard, page in zip(shards, read, strict=True):
             if page is None:
-                self.lost = True
+                self.lost = self.lost or not self._young()
                 self._put(shard, TRIM_HORIZON)
         return [page for page in read if page is not None]
+
+    def _young(self) -> bool:
+        """Whether the stream is too young to have lost a record, by the moment of its making that its ARN ends with.
+
+        DynamoDB Local calls a place trimmed when the first record of an empty shard comes; all of it is there still.
+        """
+        label = self.arn.rpartition("/")[2]
+        try:
+            made = dt.datetime.fromisoformat(label).replace(tzinfo=dt.UTC).timestamp()
+        except ValueError:
+            return False
+        return 0.0 <= self.now() - made < KEPT
 
     def _page(self, shard: str) -> Read | None:
         """One page of a shard; None where its place was trimmed."""
