@@ -158,6 +158,7 @@ class _here:  # noqa: N801 - reads as what it is
 
 
 def installed() -> None:
+    """Raise `Refused` where the sandbox extra is missing."""
     import importlib.util
 
     if importlib.util.find_spec("moto") is None:

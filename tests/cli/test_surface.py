@@ -53,7 +53,7 @@ def test_help_shows_the_verbs_in_the_order_of_their_use(tmp_path: Path) -> None:
     listed = cli(tmp_path, "--help").stdout.partition("Commands:")[2].split("\n")
     names = [line.split()[0] for line in listed if line.startswith("  ") and not line.startswith("   ")]
     assert names == [name for name in ORDER if name in names]
-    assert {"init", "doctor", "plan", "migrate", "resume", "status", "verify", "report"} <= set(names[:11])
+    assert {"demo", "init", "doctor", "plan", "migrate", "resume", "status", "verify", "report"} <= set(names[:12])
 
 
 def test_no_arguments_at_all_is_help_and_no_error(tmp_path: Path) -> None:
