@@ -21,13 +21,13 @@ def lasting(
     A process that took over and left in good order is followed by one that knows nothing of the first: its late
     writes are the same.
     """
-    if taken_over is not None:
-        ends = now + max(0.0, taken_over.since + taken_over.seconds - monotonic)
+    kept = float(ledger.load_positions(channel).get(HORIZON, 0.0))
+    ends = kept if taken_over is None else max(kept, now + taken_over.since + taken_over.seconds - monotonic)
+    if ends <= now:
+        return None
+    if ends > kept:
         ledger.save_positions(channel, {HORIZON: f"{ends:.3f}"})
-        return taken_over
-    kept = ledger.load_positions(channel).get(HORIZON)
-    left = 0.0 if kept is None else float(kept) - now
-    return None if left <= 0 else Horizon(since=monotonic, seconds=left)
+    return Horizon(since=monotonic, seconds=ends - now)
 
 
 @dataclass(frozen=True)
