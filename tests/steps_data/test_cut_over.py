@@ -429,3 +429,15 @@ def test_a_fence_that_cannot_keep_its_promise_is_refused_in_preflight(fence: dic
     blocks = [finding.text for finding in CutOver().findings(planned) if finding.level == "block"]
     assert bool(blocks) is bool(block), blocks
     assert all(block in text for text in blocks)
+
+
+def test_a_comparison_that_outlasts_the_pause_is_not_flipped_after() -> None:
+    world = Estate42()
+    process = Process(world)
+    at(process, "cut-over", "before compare_keys", lambda: world.clock.sleep(6.0), once=False)
+    world.clock.each = lambda: None
+    with pytest.raises(errors.Parked) as parked:
+        process.go()
+    assert parked.value.reason == "gate"
+    assert world.flips == []
+    assert world.stamps[-1][0] == "lifted"
