@@ -92,10 +92,7 @@ class Doubt:
 
     def add(self, keys: Sequence[Key]) -> None:
         """These keys' last write has no definite answer."""
-        at = self._monotonic() + self._horizon
-        if self._taken_over is not None:
-            at = max(at, self._taken_over.since + self._taken_over.seconds)
-        self._add(list(keys), at)
+        self._add(list(keys), self._monotonic() + self._horizon)
 
     def inherit(self, keys: Sequence[Key]) -> None:
         """These keys are about to be synced while a write of a replaced process may still land on them."""
