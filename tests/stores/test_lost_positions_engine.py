@@ -1,0 +1,126 @@
+"""Streams that were replaced, pollers that died, outages."""
+
+from typing import Any
+
+import pytest
+
+from portability import errors
+from portability.stores.base import ChannelState, Flow
+from tests.stores import faults
+from tests.stores.faults import Faulty
+from tests.stores.memory_ledger import Crash, MemoryLedger
+from tests.stores.world import World, opened, until
+
+pytestmark = pytest.mark.usefixtures("aws_env")
+
+
+@pytest.fixture
+def world(aws_env: None, prefix: str) -> World:
+    world = World(prefix)
+    world.make(world.pool)
+    world.make(world.silo)
+    return world
+
+
+def places(ledger: MemoryLedger, channel: str = "Order.forward") -> dict[str, str]:
+    """Positions of shards."""
+    return {name: at for name, at in ledger.load_positions(channel).items() if not name.endswith("|")}
+
+
+def test_a_stream_that_was_replaced_is_followed_anew_and_every_unit_is_compared(world: World) -> None:
+    move, ledger = world.move(), MemoryLedger()
+    channel = opened(move, Flow.FORWARD, ledger, done=move.units(Flow.FORWARD))
+    channel.start(ChannelState.SYNC)
+    items = [world.item(number) for number in range(30)]
+    world.fill(world.pool, items)
+    channel.settle(patience=10)
+    channel.stop()
+
+    old = set(places(ledger))
+    world.dynamo.update_table(TableName=world.pool, StreamSpecification={"StreamEnabled": False})
+    world.fill(world.pool, [world.item(1, value="unseen"), world.item(31)])
+    world.dynamo.batch_write(world.pool, [], [world.key(items[2])])
+    world.dynamo.update_table(
+        TableName=world.pool, StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
+    )
+    again = opened(world.move(), Flow.FORWARD, ledger, done=move.units(Flow.FORWARD))
+    assert any(name.startswith("rebaseline|") for name in ledger.load_positions(again.name)), "durable at once"
+    assert again.lag().seconds is None
+    again.start(ChannelState.SYNC)
+    try:
+        again.settle(patience=20)
+        world.assert_equal(world.pool, world.silo)
+        assert not old & set(places(ledger))
+        assert not any(name.startswith("rebaseline|") for name in ledger.load_positions(again.name))
+    finally:
+        again.close()
+
+
+def test_a_stream_that_is_replaced_while_it_is_read_is_noticed(world: World) -> None:
+    move, ledger = world.move(), MemoryLedger()
+    channel = opened(move, Flow.FORWARD, ledger, done=move.units(Flow.FORWARD))
+    channel.start(ChannelState.SYNC)
+    try:
+        channel.settle(patience=10)
+        world.dynamo.update_table(TableName=world.pool, StreamSpecification={"StreamEnabled": False})
+        world.fill(world.pool, [world.item(1)])
+        channel.settle(patience=20)
+        world.assert_equal(world.pool, world.silo)
+    finally:
+        channel.close()
+
+
+def test_a_lost_stream_of_a_scanned_table_also_finds_what_was_deleted_meanwhile(world: World) -> None:
+    move, ledger = world.move(world.silo, world.pool), MemoryLedger()
+    channel = opened(move, Flow.FORWARD, ledger, done=move.units(Flow.FORWARD))
+    channel.start(ChannelState.SYNC)
+    world.settle_neighbours(world.pool, count=3)
+    before = world.others(world.pool)
+    world.fill(world.silo, [world.item(number) for number in range(9)])
+    channel.settle(patience=10)
+    channel.stop()
+    world.dynamo.update_table(TableName=world.silo, StreamSpecification={"StreamEnabled": False})
+    world.dynamo.batch_write(world.silo, [], [world.key(world.item(number)) for number in (0, 3, 6)])
+    again = opened(world.move(world.silo, world.pool), Flow.FORWARD, ledger, done=move.units(Flow.FORWARD))
+    again.start(ChannelState.SYNC)
+    try:
+        again.settle(patience=20)
+        assert len(world.mine(world.pool)) == 6
+        world.assert_equal(world.silo, world.pool)
+        assert world.others(world.pool) == before
+    finally:
+        again.close()
+
+
+def test_a_poller_that_dies_says_of_what_to_whoever_asks(world: World) -> None:
+    move, ledger = world.move(), MemoryLedger()
+    channel = opened(move, Flow.FORWARD, ledger)
+    channel.start(ChannelState.SYNC)
+    ledger.fail_on = f"park p/{world.partition(world.tenant, 0)}"
+    world.fill(world.pool, [world.item(0)])
+    for ask in (
+        lambda: until(lambda: channel.lag() is None),
+        lambda: channel.settle(patience=1),
+        lambda: channel.drain(after=0.0, canary=None, patience=1),
+        lambda: channel.become(ChannelState.PARK),
+        lambda: channel.unit_done(move.units(Flow.FORWARD)[0]),
+    ):
+        with pytest.raises(Crash):
+            ask()
+    channel.stop()
+
+
+def test_an_outage_is_outlived_for_a_while_and_then_ends_the_channel(world: World) -> None:
+    made: list[Faulty] = []
+
+    def wrap(dynamo: Any) -> Faulty:
+        made.append(Faulty(dynamo, faults.throttled))
+        return made[-1]
+
+    move, ledger = world.move(wrap=wrap), MemoryLedger()
+    channel = opened(move, Flow.FORWARD, ledger, done=move.units(Flow.FORWARD))
+    channel.start(ChannelState.SYNC)
+    world.fill(world.pool, [world.item(0)])
+    with pytest.raises(errors.Throttled):
+        until(lambda: channel.lag() is None)
+    channel.stop()
