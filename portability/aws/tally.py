@@ -6,7 +6,6 @@ Source: botocore events `before-parameter-build`, `before-send`, `after-call`; D
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from portability.aws.guard import is_read, service_of
@@ -26,7 +25,6 @@ class Tally:
         self.reads = 0  # HTTP requests of operations on the allow-list of reads
         self.writes = 0  # every other HTTP request, repeated ones too
         self.rcu = 0.0
-        self.operations: Counter[str] = Counter()  # HTTP requests by `service.Operation`, botocore's service id
 
     def watch(self, client: BaseClient) -> None:
         """Count what this client sends from now on. Call after `guard.install`: what it refuses is not sent."""
@@ -34,10 +32,8 @@ class Tally:
         events = client.meta.events
 
         def sent(event_name: str, **_: Any) -> None:
-            operation = event_name.rpartition(".")[2]
-            reads = is_read(service, operation)
+            reads = is_read(service, event_name.rpartition(".")[2])
             with self._lock:
-                self.operations[f"{service}.{operation}"] += 1
                 self.reads += reads
                 self.writes += not reads
 

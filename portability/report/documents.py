@@ -111,7 +111,7 @@ def _proof(proof: dict[str, Any]) -> list[Sequence[str]]:
 
 # ------------------------------------------------------------------------------------------------------------- markdown
 
-_MARKS = re.compile(r"([\\`*_{}\[\]<>()#+!|~-])")
+_MARKS = re.compile(r"([\\`*_\[\]<>|~#])")
 
 
 def _md(text: str) -> str:

@@ -64,7 +64,7 @@ class Lines:
         now = self._monotonic()
         before = self._told.get((step, what))
         if before is not None:
-            moved = part is not None and part - before[1] >= PART and now - before[0] >= SOONEST
+            moved = part is not None and part - before[1] >= PART - 1e-9 and now - before[0] >= SOONEST
             if now - before[0] < EVERY and not moved:
                 return False
         self._told[step, what] = (now, part or 0.0)
