@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -97,15 +96,13 @@ class Turn:
                 self.call.driving(),
                 self._released(held),
                 observing(self.call, held.view()) as observer,
-                self._bounded(),
             ):
                 operations.drive(self.call.desk, held, options, observer)
-        except errors.PortabilityError as error:
-            if not self._was_the_pass(error, held.run):
-                if self.call.asked.machine:
-                    with contextlib.suppress(errors.PortabilityError):
-                        show_run(self.call, held.run)
-                raise
+        except errors.PortabilityError:
+            if self.call.asked.machine:
+                with contextlib.suppress(errors.PortabilityError):
+                    show_run(self.call, held.run)
+            raise
         show_run(self.call, held.run)
         return 0
 
@@ -117,28 +114,6 @@ class Turn:
             yield
         finally:
             held.abandon()  # no effect on a lease that was given back
-
-    @contextlib.contextmanager
-    def _bounded(self) -> Iterator[None]:
-        """A tick ends by asking the run to stop: what was done is durable, the next tick goes on."""
-        if self.tick is None:
-            yield
-            return
-        timer = threading.Timer(self.tick, self.call.stop.request)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
-
-    def _was_the_pass(self, error: errors.PortabilityError, run: str) -> bool:
-        """Whether this is only the end of a bounded pass at a soak."""
-        from portability.model.status import ParkReason, RunState
-
-        if self.tick is None or not isinstance(error, errors.Parked) or error.reason != ParkReason.SIGNAL:
-            return False
-        return self.call.desk.journal.view(run).state is RunState.SOAKING
 
     def check_until(self, plan: Plan, held: Held | None = None) -> None:
         """Raise `UsageMistake` where `--until` names no step of the plan."""

@@ -28,6 +28,7 @@ from portability.model.estate import seconds
 from portability.model.plan import Plan
 from portability.model.run import RunView
 from portability.model.status import Fact, Goal, ParkReason, RunState, Status
+from portability.steps.base import Advancing
 from portability.stores.base import Horizon
 
 
@@ -88,7 +89,7 @@ class Runner:
             if self.held.view().step(station.id).status not in FINISHED:
                 self._before(station)
                 self._perform(station)
-                self._after(station)
+            self._after(station)
         self._arrive()
 
     def _arrive(self) -> None:
@@ -105,10 +106,20 @@ class Runner:
         if view.state is not RunState.SOAKING:
             self.held.append(Fact.SOAKING, {})
             self.observer("soaking", run=self.held.run)
-        if self.options.wait_soak or self.options.tick is not None:
-            for station in self.route.soak(self.held.view()):
-                if self.held.view().step(station.id).status not in FINISHED:
-                    self._perform(station)
+        for station in self.route.soak(self.held.view()):
+            if self.held.view().step(station.id).status in FINISHED:
+                continue
+            if self.options.wait_soak or (self.options.tick is not None and self._passed(station, self.options.tick)):
+                self._perform(station)
+
+    def _passed(self, station: Station, budget: float) -> bool:
+        """One bounded pass of a lasting step; whether it is over, so that performing it takes no more time."""
+        context, step = self.context(station), station.step
+        if not isinstance(step, Advancing):
+            return True
+        if self.held.view().step(station.id).status is not Status.STARTED:
+            self._start(station)
+        return step.advance(context, budget)
 
     def _before(self, station: Station) -> None:
         if self.options.postpone_cutover and station.phase == "flip":
@@ -144,12 +155,15 @@ class Runner:
             run_hook(spec.hooks.after, facts, enabled=self.plan.estate.hooks.enabled)
         self.observer("step_done", run=self.held.run, step=station.id, uses=spec.uses)
 
+    def _start(self, station: Station) -> None:
+        self.held.append(Fact.STARTED, {"uses": station.spec.uses, "flow": station.flow.value}, step=station.id)
+        self.observer("step_started", run=self.held.run, step=station.id, uses=station.spec.uses)
+
     def _attempts(self, station: Station, context: RunContext) -> dict[str, Any]:
         policy = station.spec.retry
         base, cap = seconds(policy.base), seconds(policy.cap)
         for attempt in range(1, policy.attempts + 1):
-            self.held.append(Fact.STARTED, {"uses": station.spec.uses, "flow": station.flow.value}, step=station.id)
-            self.observer("step_started", run=self.held.run, step=station.id, uses=station.spec.uses)
+            self._start(station)
             try:
                 return dict(station.step.apply(context))
             except (errors.Parked, errors.LeaseLost):
