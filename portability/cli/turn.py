@@ -42,7 +42,7 @@ class Turn:
         from portability.cli import operations
         from portability.model.run import RunView
 
-        with self.call.driving():
+        with self._taking():
             found = operations.adopt(self.call.desk, tenant, to, wait=wait)
             if found is not None and not isinstance(found, RunView):
                 self._mine(found)
@@ -53,7 +53,7 @@ class Turn:
         """Begin a run."""
         from portability.cli import operations
 
-        with self.call.driving():
+        with self._taking():
             held = operations.start_run(self.call.desk, planned, reason=reason, change_ref=change_ref)
             self._mine(held)
         self.call.screen.tell(f"run {held.run}: {planned.plan.tenant} to {planned.plan.target.tier}")
@@ -64,7 +64,7 @@ class Turn:
         from portability.cli import operations
 
         self.check_until(self.call.desk.journal.header(run).plan)
-        with self.call.driving():
+        with self._taking():
             held = operations.take(self.call.desk, run, goal=goal, wait=wait)
             self._mine(held)
         return self.drive(held)
@@ -105,6 +105,19 @@ class Turn:
             raise
         show_run(self.call, held.run)
         return 0
+
+    @contextlib.contextmanager
+    def _taking(self) -> Iterator[None]:
+        """While a lease is taken, or waited for: a signal ends the waiting, and it was that which ended it."""
+        try:
+            with self.call.driving():
+                yield
+        except errors.LeaseHeld as held:
+            signum = self.call.stop.signum
+            if signum is None:
+                raise
+            again = "the same command again"
+            raise errors.Interrupted(held.what, signum=signum, next=again, changed="Nothing was changed.") from held
 
     @staticmethod
     @contextlib.contextmanager
