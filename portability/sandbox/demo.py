@@ -28,11 +28,11 @@ from portability.sandbox.ledger import Verdict, check_tenant
 from portability.sandbox.seed import Seeded, seed
 
 TENANT = "tenant-42"
-ITEMS = 2400
+ITEMS = 1800
 WRITERS = 2
 RATE = 10.0  # writes a second and writer
 KILL_AFTER_PAGES = 4
-WRITE_BETWEEN = 3.0  # seconds of writing on the side that has just begun to serve
+WRITE_BETWEEN = 2.0  # seconds of writing on the side that has just begun to serve
 BREAKS = ("copy", "fence", "kill")
 PATIENCE = 150.0  # seconds one command may take
 
