@@ -102,7 +102,7 @@ class World:
         endpoint = self.env.get(f"AWS_ENDPOINT_URL_{service.upper().replace('-', '_')}", self.env["AWS_ENDPOINT_URL"])
         if service == "dynamodbstreams":
             endpoint = self.env["AWS_ENDPOINT_URL_DYNAMODB_STREAMS"]
-        return boto3.client(
+        return boto3.client(  # type: ignore[call-overload]
             service,
             endpoint_url=endpoint,
             region_name=REGION,
