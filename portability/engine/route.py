@@ -80,6 +80,13 @@ class Route:
         closed = {target for stop in done for target in stop.closes}
         return [stop for stop in done if stop.id not in closed]
 
+    def fencer(self, view: RunView) -> Stop | None:
+        """The leg whose fence the journal announced last."""
+        known = [
+            stop for spec, step in self.steps if step.phase == "flip" for stop in self._past_legs(spec, step, view)
+        ]
+        return next((stop for stop in known if stop.id == view.fenced_by.get("step")), None)
+
     def uses(self, view: RunView) -> dict[str, str]:
         """The kind of every step id known so far, in the order of the route, legs after their first."""
         kinds: dict[str, str] = {}
@@ -103,7 +110,9 @@ class Route:
         past = self._past_legs(spec, step, view)
         last = past[-1]
         if view.step(last.id).status not in FINISHED:
-            return past
+            # A reverse that has not flipped is given up by asking for the cutover that stands.
+            given_up = view.goal is Goal.CUTOVER and view.serving == "target" and last.flow is Flow.REVERSE
+            return past[:-1] if given_up else past
         wanted = "source" if view.goal is Goal.REVERSE else "target"
         served = "target" if last.flow is Flow.FORWARD else "source"
         if view.goal in (Goal.CANCEL, Goal.COMPLETE) or served == wanted:

@@ -6,6 +6,7 @@ over a run goes exactly where the one before it would have gone.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,7 +29,7 @@ from portability.model.estate import seconds
 from portability.model.plan import Plan
 from portability.model.run import RunView
 from portability.model.status import Fact, Goal, ParkReason, RunState, Status
-from portability.steps.base import Advancing
+from portability.steps.base import Advancing, Fencing
 from portability.stores.base import Horizon
 
 
@@ -79,18 +80,34 @@ class Runner:
         return view
 
     def _towards_the_goal(self) -> None:
-        view = self.held.view()
-        if view.state in (RunState.UNWINDING, RunState.STUCK):
+        if self.held.view().state is RunState.STUCK:
+            # Only a cancel gets stuck, and only by a cancel it goes on.
+            self.held.append(Fact.GOAL, {"goal": Goal.CANCEL.value})
+        if self.held.view().state is RunState.UNWINDING:
             unwind(self.held, self.route, self.context, self.observer)
             return
-        for station in self.route.lasting(view):
+        self._unfence()
+        for station in self.route.lasting(self.held.view()):
             self.residents.enter(station, self.context(station))
-        for station in self.route.stops(view):
-            if self.held.view().step(station.id).status not in FINISHED:
-                self._before(station)
-                self._perform(station)
-            self._after(station)
+        passed: set[str] = set()
+        while (coming := self._next(passed)) is not None:
+            if self.held.view().step(coming.id).status not in FINISHED:
+                self._before(coming)
+                self._perform(coming)
+            self._after(coming)
+            passed.add(coming.id)
         self._arrive()
+
+    def _unfence(self) -> None:
+        """Lift a fence that an earlier process left, before anything that may take long or fail: a tenant waits."""
+        view = self.held.view()
+        station = self.route.fencer(view) if view.fenced else None
+        if station is not None and isinstance(station.step, Fencing):
+            station.step.unfence(self.context(station))
+
+    def _next(self, passed: Collection[str]) -> Station | None:
+        """The next stop, asked of the route anew each time: a leg that is done may not be the one that was wanted."""
+        return next((stop for stop in self.route.stops(self.held.view()) if stop.id not in passed), None)
 
     def _arrive(self) -> None:
         view = self.held.view()

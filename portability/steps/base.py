@@ -170,6 +170,17 @@ class Resident(Protocol):
 
 
 @runtime_checkable
+class Fencing(Protocol):
+    """A step that pauses the tenant's writes for a while."""
+
+    def unfence(self, ctx: Context) -> None:
+        """Lift what an earlier process left, needing the journal and the directory only; or find that it flipped.
+
+        Called on resume before anything else. May be repeated.
+        """
+
+
+@runtime_checkable
 class Preflighting(Protocol):
     """A step with conditions of its own that `preflight`, `plan` and `doctor` ask for before anything is written."""
 

@@ -1,0 +1,153 @@
+"""An operator asks for something else while a leg is half done: the run ends where it was asked to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from portability import errors
+from portability.engine.stop import Stop
+from portability.model.status import Fact, Goal, RunState
+from portability.steps.directory import STAMP
+from portability.stores.base import ChannelState
+from tests.steps_data.run_world import Estate42, Killed, Process
+from tests.steps_data.test_cut_over import at, facts
+from tests.steps_data.test_cut_over_crash import moved
+
+
+def interrupted_after_the_flip() -> Estate42:
+    """The target serves, and the leg that made it so is not settled."""
+    estate = Estate42()
+    process = Process(estate)
+    at(process, "cut-over", "asleep", lambda: process.stop.request(2) if estate.flips else None, once=False)
+    with pytest.raises(errors.Interrupted):
+        process.go()
+    assert estate.flips == ["target"]
+    return estate
+
+
+def refused_reverse() -> Estate42:
+    """The target serves; a reverse was asked for, and its pause was taken back."""
+    estate = moved()
+    process = Process(estate)
+    at(process, "cut-over.2", "after drain Order-reverse", lambda: process.stop.request(2))
+    with pytest.raises(errors.Interrupted):
+        process.go(Goal.REVERSE)
+    assert estate.flips == ["target"]
+    return estate
+
+
+def test_a_reverse_asked_for_before_the_flip_is_settled_goes_back_all_the_same() -> None:
+    estate = interrupted_after_the_flip()
+    view = Process(estate).go(Goal.REVERSE)
+    assert (view.state, view.serving) == (RunState.REVERSED, "source")
+    assert estate.flips == ["target", "source"]
+    estate.check_end("source")
+
+
+def test_a_reverse_that_has_not_flipped_is_given_up_by_asking_for_the_cutover() -> None:
+    estate = refused_reverse()
+    view = Process(estate).go(Goal.CUTOVER)
+    assert (view.state, view.serving, estate.flips) == (RunState.SOAKING, "target", ["target"])
+    view = Process(estate).go(Goal.REVERSE)
+    assert (view.state, view.serving, estate.flips) == (RunState.REVERSED, "source", ["target", "source"])
+    estate.check_end("source")
+
+
+def test_a_reverse_that_was_given_up_can_be_completed() -> None:
+    estate = refused_reverse()
+    Process(estate).go(Goal.CUTOVER)
+    view = Process(estate).go(Goal.COMPLETE)
+    assert view.state is RunState.COMPLETED
+    assert STAMP not in estate.record
+    assert estate.world.source.items == {}
+    estate.check_end("target")
+
+
+@pytest.mark.parametrize("elsewhere", (False, True))
+def test_a_reverse_killed_at_any_call_and_given_up_ends_with_the_target_serving(*, elsewhere: bool) -> None:
+    number = 0
+    while True:
+        estate = Estate42(elsewhere=elsewhere)
+        Process(estate).go()
+        killed = Process(estate, kill_at=number, trap_from="cut-over.2")
+        try:
+            killed.go(Goal.REVERSE)
+        except Killed:
+            view = Process(estate).go(Goal.CUTOVER)
+            assert (view.state, view.serving) == (RunState.SOAKING, "target")
+            estate.check_end("target")
+            number += 5
+        else:
+            return
+
+
+def killed_inside_the_fence(estate: Estate42, goal: Goal | None = None, step: str = "cut-over") -> None:
+    def die() -> None:
+        process.dead = True
+        raise Killed
+
+    process = Process(estate)
+    at(process, step, f"before drain Order-{'forward' if step == 'cut-over' else 'reverse'}", die)
+    with pytest.raises(Killed):
+        process.go(goal)
+    assert estate.record[STAMP]["M"]["fenced"]["BOOL"] is True
+
+
+def test_a_resume_lifts_a_fence_before_it_does_anything_that_may_fail() -> None:
+    estate = Estate42()
+    killed_inside_the_fence(estate)
+    process = Process(estate)
+
+    def fail(label: str) -> None:
+        if label == "before pin Order-forward":
+            raise errors.Unavailable("no stream", operation="dynamodb.DescribeTable", aws_code="InternalServerError")
+
+    process.on_trap = fail
+    with pytest.raises(errors.StepFailed):
+        process.go()
+    assert estate.record[STAMP]["M"]["fenced"]["BOOL"] is False
+    assert facts(estate)[-2:] == [Fact.UNFENCED, Fact.PARKED]
+    Process(estate).go()
+    estate.check_end("target")
+
+
+@pytest.mark.parametrize("goal", (Goal.CUTOVER, Goal.REVERSE, None))
+def test_a_fence_of_a_reverse_is_lifted_whatever_is_asked_for_next(goal: Goal | None) -> None:
+    estate = moved()
+    killed_inside_the_fence(estate, Goal.REVERSE, "cut-over.2")
+    process = Process(estate)
+    process.stop = Stop()
+    process.go(goal)
+    estate.check_end("target" if goal is Goal.CUTOVER else "source")
+    opened = [line for line in process.move.history if line.startswith("Order-reverse ")]
+    assert opened[0] == f"Order-reverse {ChannelState.SYNC.value}"
+
+
+def stuck(monkeypatch: pytest.MonkeyPatch) -> Estate42:
+    """A cancel whose undo failed."""
+    from portability.steps.open_channel import OpenChannel
+
+    def refuse(*_: object) -> None:
+        raise errors.StepFailed("not today", next="portability resume")
+
+    estate = Estate42()
+    process = Process(estate)
+    hold: Callable[[], None] = lambda: process.stop.request(2)  # noqa: E731 - one effect, named
+    at(process, "copy-data", "before append", hold)
+    with pytest.raises(errors.Interrupted):
+        process.go()
+    with monkeypatch.context() as patched:
+        patched.setattr(OpenChannel, "undo", refuse)
+        with pytest.raises(errors.UnwindIncomplete):
+            Process(estate).go(Goal.CANCEL)
+    assert Process(estate).journal().view("r-01HZ0000000000000000000001").state is RunState.STUCK
+    return estate
+
+
+def test_a_stuck_run_is_taken_back_by_a_resume_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    estate = stuck(monkeypatch)
+    view = Process(estate).go()
+    assert view.state is RunState.UNWOUND
+    estate.check_end("source")
