@@ -1,1 +1,0 @@
-"""The contract suites, importable by whoever adds a step or a store."""
