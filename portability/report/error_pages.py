@@ -143,6 +143,10 @@ TEXT: dict[str, str] = {
     ),
     "PORT-E208": "The service refused the request for what it is. Usually a limit, or a bug of this tool.",
     "PORT-E209": "This engine does not have the operation. Emulators lack some; AWS has them all.",
+    "PORT-E211": (
+        "A position in a change stream is older than the service keeps records. Nothing is skipped: the units behind "
+        "it are compared with the source and synced again."
+    ),
     "PORT-E210": (
         "A preview tried to change something and was stopped before the request was sent: a bug of this tool, please "
         "report it."

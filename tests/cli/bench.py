@@ -15,12 +15,17 @@ from typing import Any
 import boto3
 import yaml
 
+from portability.cli.asked import Asked
+from portability.cli.call import Call
 from portability.cli.main import run_cli
+from portability.journal.base import Held
+from portability.model.run import Holder
 from portability.sandbox.seed import seed
 from tests.support.dynamodb_local import ROOT
 from tests.support.world import merge
 
 REGION = "us-east-1"
+TO_PREMIUM = ("migrate", "tenant-42", "--to", "premium", "--yes")
 QUICK = {
     "journal": {"lease": "6s", "beat": "1s", "horizon": "200ms", "far_horizon": "1s"},
     "fence": {"tripwire": "200ms"},
@@ -141,3 +146,18 @@ def make_bench(
     with surroundings(env, folder):
         seed("reference", tenants=3, items_per_tenant=6, tenant="tenant-42", items=items)
     return Bench(env, folder)
+
+
+def parked_after(bench: Bench, step: str, *argv: str) -> dict[str, Any]:
+    """Park a run of tenant-42 after `step`; its status object."""
+    ran = bench.run(*TO_PREMIUM, "--until", step, "-o", "json", *argv).expect(7)
+    value: dict[str, Any] = ran.json
+    assert (value["state"], value["serving"]) == ("parked", "source")
+    return value
+
+
+def a_holder_elsewhere(bench: Bench, run: str) -> Held:
+    """Take the run's lease as a process of another host would."""
+    with surroundings(bench.env, bench.folder), Call.begin(Asked(config=bench.folder / "estate.yaml")) as call:
+        other = Holder(name="bo@laptop", host="laptop", boot="b", namespace="n", pid=1, started="1")
+        return call.desk.journal.acquire(run, other)
