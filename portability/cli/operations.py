@@ -216,6 +216,11 @@ def allow(view: RunView, goal: Goal) -> None:
     if goal is Goal.COMPLETE and not flipped:
         msg = f"the source serves {tenant}: there is nothing to complete"
         raise errors.UsageMistake(msg, next=f"portability resume {run}")
+    if goal is Goal.COMPLETE and view.goal is not Goal.COMPLETE and view.state is not RunState.SOAKING:
+        # Without a running way back the old copy is not known to hold nothing that is nowhere else.
+        msg = f"run {run} does not soak: its last cutover or reverse is not settled"
+        reversing = view.goal is Goal.REVERSE
+        raise errors.UsageMistake(msg, next=f"portability {'run cutover' if reversing else 'resume'} {run}")
     if view.goal is Goal.COMPLETE and goal is not Goal.COMPLETE:
         msg = f"run {run} is being completed: its old copy may be gone"
         raise errors.UsageMistake(msg, next=f"portability complete {run} --confirm {tenant}")
