@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from portability import errors
@@ -11,7 +12,11 @@ from portability.steps.base import Context
 from portability.steps.channels import Channels, stream_arns
 from portability.steps.cutover.pause import Pause
 from portability.steps.verify_data import refuse_differences
+from portability.stores.base import Difference
 from portability.stores.dynamodb.parking import CANARY
+
+PART = 500
+"""Keys compared inside the fence before it is asked again whether the tenant may wait."""
 
 
 def drain(ctx: Context, channels: Channels, *, after: float, pause: Pause) -> list[str]:
@@ -47,9 +52,10 @@ def refuse_unsettled(ctx: Context, channels: Channels) -> None:
         )
 
 
-def compare_changed(ctx: Context, channels: Channels, silent: list[str], *, pause: Pause) -> int:
+def compare_changed(ctx: Context, channels: Channels, silent: list[str], *, go_on: Callable[[], None]) -> int:
     """Compare, by value, every key changed since the full verification, and every unit of a `silent` store; how many.
 
+    `go_on` is asked between the parts, and raises when the tenant must not wait any longer.
     Raises `Mismatch` where a side differs, `Parked(gate)` where the record of changes was lost or a stream is another.
     """
     if stream_arns(ctx, channels.flow) != dict(channels.arns):
@@ -57,19 +63,25 @@ def compare_changed(ctx: Context, channels: Channels, silent: list[str], *, paus
     changed = channels.changed()
     if changed is None:
         raise _again(ctx, "the record of changed keys was lost while the cutover ran")
-    compared, found = 0, {}
+    compared = 0
+    found: dict[str, list[Difference]] = {}
     for store, keys in changed.items():
-        pause.spent()
         move = channels.moves[store]
         if store in silent:
-            units = [move.compare(channels.flow, unit, repair=False) for unit in move.units(channels.flow)]
+            units = []
+            for unit in move.units(channels.flow):
+                go_on()
+                units.append(move.compare(channels.flow, unit, repair=False))
             # The origin is fenced: here even an unequal sum alone is a difference.
             if not all(unit.equal for unit in units) and not any(unit.differences for unit in units):
                 raise _again(ctx, f"{store} was not still while it was compared inside the fence")
             found[store] = [difference for unit in units for difference in unit.differences]
             compared += sum(unit.source_items for unit in units)
-        elif keys:
-            found[store] = move.compare_keys(channels.flow, keys).differences
+        else:
+            found[store] = []
+            for at in range(0, len(keys), PART):
+                go_on()
+                found[store] += move.compare_keys(channels.flow, keys[at : at + PART]).differences
             compared += len(keys)
     refuse_differences(ctx, found, repair=False)
     return compared

@@ -8,9 +8,18 @@ from portability.steps.base import Context
 from portability.steps.channels import Channels, open_channels
 from portability.steps.cutover.flip import record_flip
 from portability.steps.cutover.leg import Leg
-from portability.steps.directory import FLIPPED, directory_of
+from portability.steps.directory import FLIPPED, REPEATABLE, Stamp, directory_of
 from portability.steps.fence.base import Fence
 from portability.stores.base import ChannelState
+
+PASSING: tuple[type[Exception], ...] = (*REPEATABLE, errors.EndpointDown)
+"""What a later attempt to lift a fence may outlive."""
+
+PATIENCE = 60.0
+"""Seconds for which a fence is tried to be lifted; a lease that is lost ends it sooner."""
+
+AGAIN = 0.5
+"""Seconds between two such rounds, each of the policy's own attempts."""
 
 
 def take_back(ctx: Context, leg: Leg, channels: Channels | None, fence: Fence, *, why: str) -> bool:
@@ -19,7 +28,7 @@ def take_back(ctx: Context, leg: Leg, channels: Channels | None, fence: Fence, *
     The epoch is raised first. Only when that succeeded is the fence lifted, recorded, and do the channels sync again;
     where our flip came first nothing is lifted, and the flip is recorded if its entry is missing.
     """
-    stamp = fence.lower(ctx, int(ctx.view.fenced_by["epoch"]))
+    stamp = _lowered(ctx, fence)
     if stamp.act == FLIPPED:
         record_flip(ctx, leg, stamp)
         return True
@@ -28,6 +37,20 @@ def take_back(ctx: Context, leg: Leg, channels: Channels | None, fence: Fence, *
     if channels is not None:
         channels.become(ChannelState.SYNC)
     return False
+
+
+def _lowered(ctx: Context, fence: Fence) -> Stamp:
+    """Lift, whatever it takes: a process that gives up here leaves a tenant that cannot write."""
+    announced = int(ctx.view.fenced_by["epoch"])
+    until = ctx.clock.monotonic() + PATIENCE
+    while True:
+        try:
+            return fence.lower(ctx, announced)
+        except PASSING:
+            if ctx.clock.monotonic() >= until:
+                raise
+            ctx.progress("waiting", about="the directory, to lift the fence")
+            ctx.clock.sleep(AGAIN)
 
 
 def undo_leg(ctx: Context, leg: Leg, fence: Fence) -> None:

@@ -133,7 +133,7 @@ class Turn:
         try:
             fenced = self.fence.raise_(ctx, stamp)
             ctx.progress("fenced", fence=self.fence.kind)
-            hold(ctx, self.fence, stamp, refusals=limits.refusals, spent=pause.spent)
+            hold(ctx, self.fence, stamp, refusals=limits.refusals, spent=lambda: _go_on(ctx, pause))
             held_at = ctx.clock.now()
             pause.lap("fence_ms")
             silent = drain(ctx, channels, after=held_at, pause=pause)
@@ -141,11 +141,10 @@ class Turn:
             channels.become(ChannelState.PARK)
             refuse_unsettled(ctx, channels)
             pause.lap("drain_ms")
-            compared = compare_changed(ctx, channels, silent, pause=pause)
+            compared = compare_changed(ctx, channels, silent, go_on=lambda: _go_on(ctx, pause))
             pause.lap("verify_ms")
             refuse_unsettled(ctx, channels)
-            ctx.check()
-            pause.spent()
+            _go_on(ctx, pause)
             data = {**pause.figures, "fence": self.fence.kind, "compared": compared, "pause_ms": pause.ms}
             commit_flip(ctx, self.leg, record, fenced, fields=fields, data=data)
         except errors.LeaseLost:
@@ -203,6 +202,12 @@ def outcome(ctx: Context, leg: Leg) -> dict[str, Any]:
             "compared_inside_the_fence": facts.get("compared"),
         },
     }
+
+
+def _go_on(ctx: Context, pause: Pause) -> None:
+    """Raise what stands against holding this tenant's writes back any longer."""
+    ctx.check()
+    pause.spent()
 
 
 def _record_moved(ctx: Context, leg: Leg) -> errors.Mismatch:
