@@ -194,20 +194,23 @@ def stream_arns(ctx: Observe, flow: Flow) -> dict[str, str | None]:
 
 
 def streams_off(ctx: Observe, flow: Flow) -> list[str]:
-    """Names of origin tables that are there with their stream off."""
-    return [origin_of(move, flow)[0] for move in ctx.plan.moving if _is_off(_described(ctx, move, flow))]
+    """Names of origin tables whose stream is off, or will be: a table still to be made begins without one.
+
+    Where consumers are declared it is made with the stream that its model has.
+    """
+    off = []
+    for move in ctx.plan.moving:
+        description = _described(ctx, move, flow)
+        if description is None and ctx.estate.stores[move.store].consumers:
+            description = _described(ctx, move, flow.opposite)
+        if not (description and (description.get("StreamSpecification") or {}).get("StreamEnabled", False)):
+            off.append(origin_of(move, flow)[0])
+    return off
 
 
 def _described(ctx: Observe, move: StoreMove, flow: Flow) -> Mapping[str, Any] | None:
     table, region, role = origin_of(move, flow)
     return ctx.aws.dynamodb(region=region, role=role).describe(table)
-
-
-def _is_off(description: Mapping[str, Any] | None) -> bool:
-    if description is None:
-        return False
-    specification = description.get("StreamSpecification")
-    return not (isinstance(specification, dict) and specification.get("StreamEnabled", False))
 
 
 def _each(effects: Iterable[Callable[[], None]]) -> None:
