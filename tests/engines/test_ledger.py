@@ -19,7 +19,7 @@ LONGEST = 12.0  # seconds into a run that a kill may come
 
 
 @pytest.mark.world_items(1200)
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)  # a whole campaign
 def test_a_run_killed_at_random_moments_loses_nothing(world: World, rng: random.Random, runs: int) -> None:
     ledgers: list[Path] = []
     neighbours = world.neighbours()
