@@ -70,6 +70,16 @@ def test_shards_that_are_listed_later_were_not_there_before_the_fence() -> None:
     assert made.missing == {"a"}
 
 
+def test_the_children_of_a_shard_that_ends_are_needed_too_where_the_first_listing_lacked_them() -> None:
+    made = Drain(LAYOUT, None)
+    made.listing(["parent"])
+    made.see(page(None, closed=True, shard="parent"))
+    listed = [made.listed]  # the listing may have been older than the split
+    made.listing(["child", "other child"])
+    assert [*listed, made.listed] == [False, True]
+    assert made.missing == {"child", "other child"}
+
+
 def test_canaries_grow_in_number_and_stay_bounded() -> None:
     made = Drain(LAYOUT, None)
     made.listing([str(number) for number in range(50)])

@@ -98,6 +98,52 @@ def test_a_drain_reads_a_split_parent_to_its_end_however_early_the_children_answ
         channel.stop()
 
 
+def test_a_drain_that_could_not_even_list_the_shards_has_proven_nothing(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channel = stage.open()
+    channel.start(ChannelState.SYNC)
+
+    def throttled(_arn: str) -> list[Any]:
+        raise errors.Throttled("slow down", operation="dynamodb-streams.DescribeStream", aws_code="Limit")
+
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(stage.streams, "describe", throttled)
+            stage.write("a", 1)
+            assert channel.drain(after=time.time(), canary=stage.canary("a"), patience=0.5) != []
+        assert channel.drain(after=time.time(), canary=stage.canary("a"), patience=20) == []
+    finally:
+        channel.stop()
+
+
+def test_children_that_a_listing_shows_late_are_drained_too(stage: Stage) -> None:
+    channel = stage.open()
+    channel.start(ChannelState.SYNC)
+    stage.write("a", 1)
+    stage.streams.shards["a"].empty_pages = 10**9
+    written: list[str] = []
+    make = stage.canary("b")
+
+    def canary(label: str) -> Key:
+        if not written:
+            written.append(label)
+            # Listed was the parent alone; its child has taken a write since, and before any canary.
+            stage.streams.shard("b", parent="a")
+            stage.write("b", 2)
+            stage.streams.shards["a"].closed = True
+            stage.streams.shards["a"].empty_pages = 0
+            stage.streams.shards["b"].empty_pages = 20_000
+        key: Key = make(label)
+        return key
+
+    try:
+        assert channel.drain(after=time.time(), canary=canary, patience=20) == []
+        stage.world.assert_equal(stage.world.pool, stage.world.silo)
+    finally:
+        channel.stop()
+
+
 def test_a_delayed_shard_holds_the_drain_until_it_shows_its_canary(stage: Stage) -> None:
     stage.streams.shard("late")
     channel = stage.open()

@@ -229,7 +229,7 @@ class DynamoChannel:
             if canary is not None:
                 self._fly(drain, canary, deadline)
             self._until(lambda: drain.listed and not drain.missing, deadline)
-            unseen = sorted(drain.missing)
+            unseen = sorted(drain.missing) or ([] if drain.listed else ["not listed"])
             hopeless = self._w.sync.doubt.youngest
             if hopeless is None or hopeless < deadline:
                 self._until(lambda: not self._left(since=None), deadline)
@@ -242,14 +242,16 @@ class DynamoChannel:
 
     def _fly(self, drain: Drain, canary: Callable[[str], Key], deadline: float) -> None:
         layout, nonce, count, flown = self._w.origin.layout, self._w.nonce(), 0, 0
-        while drain.missing and self._w.monotonic() < deadline:
+        while self._until(lambda: drain.listed, deadline) and drain.missing and self._w.monotonic() < deadline:
             count = drain.round(count)
             keys = [canary(f"{nonce}-{flown + number}") for number in range(count)]
             flown += count
             for some in chunks(keys, count):
                 drain.expect(layout.key_id(key) for key in some)
                 self._poller.litter.write(some)
-            self._until(lambda: not drain.missing, min(deadline, self._w.monotonic() + self._w.pace.canary))
+            self._until(
+                lambda: drain.listed and not drain.missing, min(deadline, self._w.monotonic() + self._w.pace.canary)
+            )
 
     def _left(self, *, since: float | None) -> str:
         """What is not settled, in words; "" for nothing. With `since`, the tip must be younger."""

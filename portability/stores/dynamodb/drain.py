@@ -26,18 +26,23 @@ class Drain:
         self._need: set[str] | None = None
         self._shown: set[str] = set()
         self._canaries: set[KeyId] = set()
+        self._ended = False  # a shard ended since the last listing
         self._lock = threading.Lock()
 
     @property
     def listed(self) -> bool:
-        """Whether the shards were listed since the drain began."""
-        return self._need is not None
+        """Whether the shards were listed since the drain began, and since one of them ended."""
+        return self._need is not None and not self._ended
 
     def listing(self, shards: Iterable[str]) -> None:
-        """The shards that are open, or not read to their end, now; the first listing counts."""
+        """The shards that are open, or not read to their end, now; the first listing counts, and one after an end.
+
+        A listing may lag: it may show a parent that has split, and not yet the children that took the last writes.
+        """
         with self._lock:
-            if self._need is None:
-                self._need = set(shards)
+            if self._need is None or self._ended:
+                self._need = (self._need or set()) | set(shards)
+            self._ended = False
 
     def expect(self, canaries: Iterable[KeyId]) -> None:
         """These canaries are about to be written."""
@@ -47,6 +52,7 @@ class Drain:
     def see(self, page: Read) -> None:
         """A page whose keys are dealt with."""
         with self._lock:
+            self._ended = self._ended or (page.closed and page.shard in (self._need or ()))
             if page.closed or any(self._proves(record.created, record.event, record.keys) for record in page.records):
                 self._shown.add(page.shard)
 
