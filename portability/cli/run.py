@@ -9,7 +9,7 @@ import typer
 from portability.cli.call import Call
 from portability.cli.durations import LockTimeout, parse_duration
 from portability.cli.steer import Run
-from portability.cli.turn import Turn
+from portability.cli.turn import Turn, show_run
 from portability.cli.verb import verb
 
 if TYPE_CHECKING:
@@ -79,11 +79,22 @@ def tick(
     for_: Annotated[str, typer.Option("--for", metavar="DURATION", help="How long one pass may last.")] = "60s",
     lock_timeout: LockTimeout = "0s",
 ) -> int | None:
-    """Make one bounded pass at a run, for a scheduler: the journal is its only memory."""
+    """Make one bounded pass at a run, for a scheduler: the journal is its only memory.
+
+    What an operator postponed is left alone (exit 7).
+    """
     from portability.cli import operations
+    from portability.model.status import ParkReason, RunState
 
     turn = Turn(call, tick=parse_duration(for_, "--for"))
-    return turn.resume(operations.find_run(call.desk, run), wait=parse_duration(lock_timeout, "--lock-timeout"))
+    wait = parse_duration(lock_timeout, "--lock-timeout")
+    found = operations.find_run(call.desk, run)
+    view = call.desk.journal.view(found)
+    if view.state is RunState.PARKED and view.reason == ParkReason.POSTPONED:
+        call.screen.tell(f"run {found} is postponed: {view.what}")
+        show_run(call, found)
+        return operations.resting_code(view)
+    return turn.resume(found, wait=wait)
 
 
 def show_runs(call: Call, views: list[RunView]) -> None:

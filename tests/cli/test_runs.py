@@ -181,7 +181,8 @@ def test_a_postponed_cutover_waits_for_its_verb_and_then_the_whole_life_of_a_run
     assert parked["cutover"]["can_commit"] is True
     assert parked["cutover"]["blocked_by"] == []
     assert mine.run("verify", run, "-o", "json").expect(0).json["equal"] is True
-    assert mine.run("status", run, "-o", "json").json["state"] == "parked"
+    ticked = mine.run("run", "tick", run, "-o", "json").expect(7).json
+    assert (ticked["state"], ticked["serving"]) == ("parked", "source"), "a scheduler cuts nothing over"
 
     moved = mine.run("run", "cutover", run, "-o", "json").expect(0).json
     assert (moved["state"], moved["serving"]) == ("soaking", "target")
