@@ -1,18 +1,25 @@
-"""Generated pages are what the sources say: `python -m tests.docs_check` (`make docs`)."""
+"""Documentation is what the tool does: `python -m tests.docs_check` (`make docs`).
+
+Generated pages are current; links, anchors, commands, options, YAML, names and screens in every page are ones that
+there are (`tests/docs/checks.py`). No engine, no account, no command is run.
+"""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.docs.checks import ROOT, problems
 
 
 def main() -> int:
-    """The exit code: 0 where every page is current."""
+    """The exit code: 0 where every page is right."""
     argv = [sys.executable, str(ROOT / "docs" / "generate.py"), "--check"]
-    return subprocess.run(argv, cwd=ROOT, check=False).returncode
+    stale = subprocess.run(argv, cwd=ROOT, check=False).returncode
+    found = problems()
+    for problem in found:
+        print(problem, file=sys.stderr)
+    return 1 if stale or found else 0
 
 
 if __name__ == "__main__":

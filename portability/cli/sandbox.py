@@ -28,7 +28,7 @@ class Shape(enum.StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    verb(app, "up", examples=['eval "$(portability sandbox up)"', "sandbox up --port 5555"])(up)
+    verb(app, "up", examples=["sandbox up", "sandbox up --port 5555"])(up)
     verb(app, "down", examples=["sandbox down"])(down)
     verb(app, "status", examples=["sandbox status"])(status)
     verb(
