@@ -96,7 +96,7 @@ class Directory(Value, frozen=True, kw_only=True):
     stores: dict[str, Name] = {}  # store -> the attribute that carries its table name
     json: dict[str, list[Name]] = {}  # attribute holding a JSON string -> the attributes above that live inside it
     region: Region | None = None  # default: the first of accounts.regions
-    cache: Duration = "1s"  # how long the application may act on a record it has read
+    cache: Duration = "5s"  # how long the application may act on a record it has read, its longest request included
 
 
 class StackMapping(Value, frozen=True, kw_only=True):

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 Operation = Literal["Put", "Update", "Delete"]
-NO_RETRIES = Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=10)
-_PAUSE = 0.02
+NO_RETRIES = Config(retries={"total_max_attempts": 1}, connect_timeout=1, read_timeout=3)
+_PAUSE, _LONGEST_PAUSE = 0.02, 0.15  # seconds between two tries
 _BUSY = {
     "TransactionConflict",
     "TransactionConflictException",
@@ -96,7 +96,7 @@ class DataAccess:
         `refused` is called for each try that the fence turned away. Raises StillFenced after `within` seconds of that
         (0: one try), ItemConditionFailed, and what botocore raises: then the outcome may be unknown.
         """
-        deadline = self._clock() + within
+        deadline, pause = self._clock() + within, _PAUSE
         while True:
             try:
                 self._try(store, operation, request)
@@ -113,7 +113,8 @@ class DataAccess:
                     raise (StillFenced() if answer == "fenced" else error) from error
             else:
                 return
-            self._sleep(self._rng.uniform(0.5, 1.5) * _PAUSE)
+            self._sleep(self._rng.uniform(0.5, 1.5) * pause)
+            pause = min(_LONGEST_PAUSE, pause * 1.5)  # many waiting writers must not be what the cutover waits for
 
     def record(self) -> Record:
         """The tenant's directory record, at most `cache_seconds` old."""

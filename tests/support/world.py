@@ -269,10 +269,14 @@ def merge(into: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
 
 QUICK: dict[str, Any] = {
     "journal": {"lease": "6s", "beat": "1s", "horizon": "2s", "far_horizon": "4s"},
-    "fence": {"tripwire": "1s"},
+    "directory": {"cache": "2s"},
+    "fence": {"tripwire": "1s", "freeze_max": "20s"},
     "soak": "2s",
 }
-"""Durations a test can wait for. Horizons are shortened: what they stand for is tested by itself."""
+"""Durations a test can wait for. Horizons are shortened: what they stand for is tested by itself.
+
+The pause may be longer than an estate would let it: two cores run the engine, the writers, the mover and other tests.
+"""
 
 
 def wait_for(condition: Any, *, within: float = 60.0, every: float = 0.05) -> None:
