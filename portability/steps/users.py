@@ -206,7 +206,7 @@ class _Carrying:
         found = self.there.get(self.destination.key(user))
         if found is None:
             found = self._create(user, wanted)
-        elif self._align(found, wanted):
+        elif self._align(found, self._left_as_it_was(user, found, wanted)):
             self.counts["updated"] += 1
         else:
             self.counts["unchanged"] += 1
@@ -239,6 +239,12 @@ class _Carrying:
             msg = f"the schema of {self.destination.pool} lacks {', '.join(lacking)}, which users of {self.tenant} have"
             raise errors.Mismatch(msg, next="aws cognito-idp add-custom-attributes, then portability resume")
         return {**carried, **self.fixed}
+
+    def _left_as_it_was(self, user: User, found: User, wanted: Mapping[str, str]) -> Mapping[str, str]:
+        """On the way home nothing is filled in that a user did without there: a run taken back leaves no trace."""
+        if self.flow is Flow.FORWARD or self._mark(user) in self.made:
+            return wanted
+        return {name: value for name, value in wanted.items() if name in found.attributes or name not in self.fixed}
 
     def _create(self, user: User, wanted: Mapping[str, str]) -> User:
         pool, cognito, login = self.destination.pool, self.destination.cognito, self.destination.login(user)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from portability.sandbox import ledger as ledger_file
-from tests.support.world import World, wait_for
+from tests.support.world import World
 
 WRITERS = 4
 LONGEST = 12.0  # seconds into a run that a kill may come
@@ -36,25 +36,6 @@ def test_a_run_killed_at_random_moments_loses_nothing(world: World, rng: random.
         assert world.verdict(ledgers).ok, (number, run)
         assert world.neighbours() == neighbours, (number, run)
     assert world.verdict(ledgers).refused > 0
-
-
-@pytest.mark.world_items(1500)
-def test_a_kill_inside_the_copy_leaves_units_half_done_and_keys_parked_and_costs_few_pages(world: World) -> None:
-    events = world.folder / "events.jsonl"
-    with world.writers(2, rate=25) as ledgers:
-        process = world.start(
-            "--events", str(events), "migrate", "tenant-42", "--to", world.upper, "--yes", "-o", "json"
-        )
-        wait_for(lambda: events.exists() and events.read_text().count('"copied"') >= 3)
-        world.kill(process)
-        status = world.run("status", "tenant-42", "-o", "json").expect(0).json
-        half = {step["id"]: step["status"] for step in status["steps"]}
-        assert "started" in half.values()
-        assert status["serving"] == "source"
-        resumed = world.run("resume", "tenant-42", "-o", "json").expect(0).json
-    assert resumed["state"] == "soaking"
-    verdict = world.verdict(ledgers)
-    assert verdict.ok, verdict.problems[:5]
 
 
 def test_every_writer_is_acknowledged_inside_every_step(world: World) -> None:

@@ -24,8 +24,8 @@ from portability.steps import catalog
 from portability.steps.directory import DirectoryTable
 from tests.conftest import REGION
 from tests.steps_control.fake_context import quick_retry
-from tests.steps_control.inventory import Inventory
 from tests.support.dynamodb_local import ROOT
+from tests.support.inventory import Inventory
 
 
 @dataclass(frozen=True)

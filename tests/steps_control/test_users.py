@@ -16,7 +16,7 @@ from portability.steps.user_removal import archive, retire
 from portability.stores.base import Flow
 from tests.steps_control.conftest import Place
 from tests.steps_control.fake_context import FakeContext, Run
-from tests.steps_control.inventory import Inventory
+from tests.support.inventory import Inventory
 
 STEP = PortIdentity()
 
@@ -125,6 +125,18 @@ def test_the_way_back_brings_users_home_and_keeps_a_deleted_one_out(place: Place
     assert all("custom:legacySub" not in user["attributes"] for user in back.values())
     assert counts["switched_off"] == 1
     assert place.inventory().without(place.tenant) == neighbours
+
+
+def test_the_way_back_fills_nothing_in_that_a_user_did_without(place: Place, run: Run) -> None:
+    shared, own = pools(place)
+    before = place.inventory().users(shared)
+    assert any("custom:tenantId" not in user["attributes"] for name, user in before.items() if place.tenant in name)
+    assert all("custom:tenantId" in user["attributes"] for user in place.inventory().users(own).values())
+    begin(run, "cutover.2")
+
+    users.carry(run.context("cutover.2", place.aws, flow=Flow.REVERSE), Flow.REVERSE)
+
+    assert place.inventory().users(shared) == before
 
 
 def test_first_subs_are_kept_in_the_mapping_table_and_taken_out_again(place: Place) -> None:

@@ -32,6 +32,7 @@ REGION = "us-east-1"
 ESTATES = {"reference": ROOT / "plans" / "estate.yaml", "single-table": ROOT / "plans" / "single-table" / "estate.yaml"}
 TIERS = {"reference": ("basic", "premium"), "single-table": ("starter", "enterprise")}
 STORES = {"reference": ("Product", "Order"), "single-table": ("Main", "Audit")}
+OWN_TABLE = {"reference": "{store}-{tenant}", "single-table": "crm-{lower}-{tenant}"}
 STOP_WITHIN = 60.0
 
 
@@ -61,6 +62,7 @@ class World:
     env: dict[str, str]
     config: Path
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
+    detour: dict[str, str] = field(default_factory=dict)  # of the commands' environment: see `tests.support.wire`
 
     @property
     def upper(self) -> str:
@@ -72,12 +74,16 @@ class World:
         """The pool tier."""
         return TIERS[self.shape][0]
 
+    def own_table(self, store: str, tenant: str = "tenant-42") -> str:
+        """The table of the tenant's own in the silo tier."""
+        return OWN_TABLE[self.shape].format(store=store, lower=store.lower(), tenant=tenant)
+
     def start(self, *argv: str) -> subprocess.Popen[str]:
         """Start `portability ARGV`."""
         process = subprocess.Popen(
             [sys.executable, "-m", "portability.cli.main", "--config", str(self.config), *argv],
             cwd=self.folder,
-            env=self.env,
+            env=self.env | self.detour,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

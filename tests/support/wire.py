@@ -1,0 +1,204 @@
+"""What a world's commands send, seen on the wire: a reverse proxy before every engine that names, counts and holds.
+
+It listens on 127.0.0.1, hands each request on as it came and gives back the answer. Nothing of the product runs in it:
+an operation is what the request says it is, and whether it changes anything is judged here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+from urllib.parse import parse_qs, urlsplit
+
+from tests.support.world import World
+
+READING = ("Get", "List", "Describe", "Query", "Scan", "BatchGet", "TransactGet", "AdminGet", "AdminList")
+"""How the names of operations begin that change nothing, in every API that is named by operations."""
+SAFE = frozenset({"GET", "HEAD"})
+ENGINES = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_DYNAMODB_STREAMS")
+HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "expect", "host"})
+_SERVICE = re.compile(r"Credential=[^/]+/\d+/[^/]+/(?P<service>[^/]+)/")
+_APP = re.compile(r"\bapp/(?P<by>\S+)")
+
+
+@dataclass(frozen=True)
+class Call:
+    """One HTTP request. `operation` is its name, or where the API has paths its method and path.
+
+    `by` is the process's AWS_SDK_UA_APP_ID, `keys` the keys it asks for by table (BatchGetItem), `begun` epoch seconds.
+    """
+
+    by: str
+    service: str
+    operation: str
+    mutating: bool
+    keys: Mapping[str, int]
+    body: bytes = field(repr=False)
+
+
+@dataclass(eq=False)
+class Wire:
+    """Everything that was sent. `hold` keeps matching requests from the engine, as if the network had them."""
+
+    calls: list[Call] = field(default_factory=list)
+    held: int = 0
+    _holding: Callable[[Call], bool] | None = None
+    _let_go: threading.Event = field(default_factory=threading.Event)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def mutating(self) -> list[tuple[str, str]]:
+        """(service, operation) of every call that changes something."""
+        return [(call.service, call.operation) for call in self.calls if call.mutating]
+
+    def keys_read(self, table: str) -> int:
+        """How many keys of a table were asked for by BatchGetItem."""
+        return sum(call.keys.get(table, 0) for call in self.calls)
+
+    def forget(self) -> None:
+        """Count from here."""
+        with self._lock:
+            self.calls = []
+
+    @contextlib.contextmanager
+    def hold(self, which: Callable[[Call], bool]) -> Iterator[None]:
+        """Inside the block matching requests are held; at its end they are dropped and never reach an engine."""
+        self._let_go.clear()
+        self._holding = which
+        try:
+            yield
+        finally:
+            self._holding = None
+            self._let_go.set()
+
+    def passes(self, call: Call) -> bool:
+        """Note a call; whether it goes on to the engine."""
+        with self._lock:
+            self.calls.append(call)
+        if self._holding is None or not self._holding(call):
+            return True
+        with self._lock:
+            self.held += 1
+        self._let_go.wait()
+        return False
+
+
+@contextlib.contextmanager
+def watched(world: World) -> Iterator[Wire]:
+    """Inside the block every command of the world goes over the wire given; its writers and clients do not."""
+    wire = Wire()
+    with contextlib.ExitStack() as stack:
+        proxies: dict[str, str] = {}
+        for name in ENGINES:
+            engine = world.env[name]
+            if engine not in proxies:
+                proxies[engine] = stack.enter_context(_proxy(engine, wire))
+            world.detour[name] = proxies[engine]
+        try:
+            yield wire
+        finally:
+            world.detour.clear()
+
+
+@contextlib.contextmanager
+def _proxy(engine: str, wire: Wire) -> Iterator[str]:
+    parts = urlsplit(engine)
+    handler = type("Handler", (_Handler,), {"engine": (str(parts.hostname), parts.port), "wire": wire})
+    server = _Server(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.hang_up()
+        server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False
+    request_queue_size = 128
+
+    def __init__(self, *args: Any) -> None:
+        self._open: set[socket.socket] = set()
+        super().__init__(*args)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that was killed takes no answer: that is what it is killed for."""
+
+    def hang_up(self) -> None:
+        """End connections that a client keeps open, so that their threads end."""
+        for connection in self._open.copy():
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    engine: ClassVar[tuple[str, int]]
+    wire: ClassVar[Wire]
+
+    def _hand_on(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if not self.wire.passes(_call(self.command, self.path, self.headers, body)):
+            self.close_connection = True
+            return
+        upstream = http.client.HTTPConnection(*self.engine, timeout=60)
+        try:
+            kept = {name: value for name, value in self.headers.items() if name.lower() not in HOP}
+            upstream.request(self.command, self.path, body or None, kept)
+            answer = upstream.getresponse()
+            told = answer.read()
+            self.send_response_only(answer.status, answer.reason)
+            for name, value in answer.getheaders():
+                if name.lower() not in HOP:
+                    self.send_header(name, value)
+            length = answer.getheader("Content-Length") if self.command == "HEAD" else None
+            self.send_header("Content-Length", length or str(len(told)))
+            self.end_headers()
+            self.wfile.write(told)
+        finally:
+            upstream.close()
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _hand_on  # noqa: N815 - named by http.server
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name in http.server
+        """Say nothing."""
+
+
+def _call(method: str, path: str, headers: Any, body: bytes) -> Call:
+    signed = _SERVICE.search(headers.get("Authorization", ""))
+    app = _APP.search(headers.get("User-Agent", ""))
+    target = headers.get("X-Amz-Target", "").rpartition(".")[2]
+    form = headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded")
+    named = target or (parse_qs(body.decode()).get("Action", [""])[0] if form else "")
+    keys = {}
+    if target == "BatchGetItem":
+        keys = {table: len(asked["Keys"]) for table, asked in json.loads(body)["RequestItems"].items()}
+    return Call(
+        by=app["by"] if app else "",
+        service=signed["service"] if signed else "",
+        operation=named or f"{method} {path}",
+        mutating=not named.startswith(READING) if named else method not in SAFE,
+        keys=keys,
+        body=body,
+    )
