@@ -1,7 +1,7 @@
 """Every deliberate error, and nothing else.
 
 An error says what happened, where, what was and was not changed, and the next command. `code` is stable and
-documented (`portability explain PORT-E105`); the exit code belongs to the family, see CLI.md and `cli/exit_codes.py`.
+documented (`portability explain PORT-E105`); the exit code belongs to the family.
 
     PortabilityError
     ├── UsageMistake            64  the command line itself is wrong, or a confirmation is missing

@@ -177,7 +177,8 @@ class Consumer(Value, frozen=True, kw_only=True):
     """A declared reader of a store's changes, and what it does about a move."""
 
     name: Word  # the Lambda function, pipe or destination, as AWS lists it
-    # attach_at_flip: moved with the tenant; tolerate: may see the copy as changes; hook: your own command
+    # what you do about it, shown in the plan; nothing acts on it. attach_at_flip: you attach it to the target;
+    # tolerate: it may see copy and deletion as changes; hook: a command of yours
     on_move: Literal["attach_at_flip", "tolerate", "hook"]
 
 

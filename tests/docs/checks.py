@@ -205,7 +205,9 @@ def _refused(value: object) -> Iterator[str]:
     fields = {"apiVersion", *Estate.__struct_fields__}
     if value.get("kind") == "MigrationPlan" or not value.keys() <= fields:
         return
-    whole = yaml.safe_load((ROOT / "plans" / "estate.yaml").read_text(encoding="utf-8")) | value
+    whole = yaml.safe_load((ROOT / "plans" / "estate.yaml").read_text(encoding="utf-8"))
+    for name, part in value.items():
+        whole[name] = {**whole[name], **part} if isinstance(part, dict) and isinstance(whole.get(name), dict) else part
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "estate.yaml"
         file.write_text(yaml.safe_dump(whole, sort_keys=False), encoding="utf-8")
