@@ -31,7 +31,7 @@ ROOMS = ("docs", "plans", "portability", "tests", "requirements")
 _OURS = re.compile(rf"(?<![\w./-])(?!portability/v\d)(?:{'|'.join(ROOMS)})/[\w./*-]*\w(?:/|\b)")
 _CODE = re.compile(r"\bPORT-E\d{3}\b")
 _EXIT = re.compile(r"\bexits? (\d+)\b")
-_TARGET = re.compile(r"\bmake ([a-z]+)\b")
+_TARGET = re.compile(r"^\s*(?:\$ )?make ([a-z]+)\b", re.MULTILINE)
 _MODULE = re.compile(r"python3?(?:\.\d+)? -m (portability[\w.]*|tests[\w.]*)")
 
 

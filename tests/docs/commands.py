@@ -13,7 +13,8 @@ import typer
 from portability.cli.main import build
 
 _STARTS = re.compile(r"(?:^|[\s\"(`$])portability (?=[a-z-])")
-_ENDS = re.compile(r"\s#.*$|\)\"|\s*(?:[|;>]|&&|2>).*$")
+_COMMENT = re.compile(r"(?:^|\s)#.*$")
+_ENDS = re.compile(r"\)\"|\s*(?:[|;>]|&&|2>).*$")
 ELLIPSIS = "…"
 
 
@@ -31,9 +32,10 @@ def verbs() -> frozenset[str]:
 def lines_in(text: str) -> Iterator[tuple[int, str]]:
     """Each command of this tool in a block of shell: (line from 0, what stands behind `portability`)."""
     for number, line in enumerate(text.split("\n")):
-        found = _STARTS.search(line)
-        if found and not line.lstrip().startswith("#"):
-            yield number, _ENDS.sub("", line[found.end() :])
+        typed = _COMMENT.sub("", line)
+        found = _STARTS.search(typed)
+        if found:
+            yield number, _ENDS.sub("", typed[found.end() :])
 
 
 def fault(line: str, *, whole: bool = True) -> str | None:

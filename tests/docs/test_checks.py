@@ -213,3 +213,7 @@ def test_a_certificate_line_is_held_to_the_golden_one() -> None:
     )
     assert said(f"```text\n{line}\n```") == []
     assert "certificate" in only(f"```text\n{line.replace('late events', 'late writes')}\n```")
+
+
+def test_a_command_named_in_a_comment_is_no_command() -> None:
+    assert said("    pip install .   # and then `portability`, or portability nonsense\n") == []
