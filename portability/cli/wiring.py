@@ -66,6 +66,10 @@ class Desk:
     @cached_property
     def estate(self) -> Estate:
         """The estate file, loaded and checked."""
+        if not self.settings.config.exists():
+            raise errors.FileInvalid(
+                "cannot be read: No such file or directory", where=f"{self.settings.config}:1", next="portability init"
+            )
         return load_estate(self.settings.config)
 
     @cached_property

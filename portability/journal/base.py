@@ -1,4 +1,4 @@
-"""What the rest of the tree may ask of a journal. The rules are DESIGN.md §5."""
+"""What the rest of the tree may ask of a journal. docs/concepts.md says what a journal promises."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Journal(Protocol):
         """
 
     def acquire(self, run: str, holder: Holder, *, wait: float = 0.0) -> Held:
-        """Take a released lease, or take over one whose holder is gone (DESIGN.md §5.5); writes a RESUMED entry.
+        """Take a released lease, or take over one whose holder is gone; writes a RESUMED entry.
 
         `wait` is how many seconds to watch a beat that may be live (at least one whole lease is needed to call a
         remote holder dead). Raises `LeaseHeld` naming the holder and the age of its beat.
@@ -104,13 +104,13 @@ class Held(Protocol):
     def look(self) -> None:
         """Raise `LeaseLost` unless renewal was *sent* less than two thirds of a lease ago. Local, cheap, no I/O.
 
-        Called between signing and sending of every mutating request (DESIGN.md §5.6).
+        Called between signing and sending of every mutating request.
         """
 
     def reread(self) -> None:
         """Ask the journal whose lease it is, by renewing it; raises `LeaseLost` if it is another's.
 
-        For when the service refused a signature's time: this process may have stood still (DESIGN.md §5.6).
+        For when the service refused a signature's time: this process may have stood still.
         """
 
     def view(self) -> RunView:

@@ -175,7 +175,7 @@ def _expect_nothing_lost(stage: Stage, when: str) -> None:
     stage.say(f"{when}: acknowledged {verdict.acknowledged}, found {verdict.found}, lost {lost}")
     if lost:
         msg = f"{when} {lost} acknowledged writes were lost"
-        raise errors.Mismatch(msg, next="portability journal show", changed="The demo's own sandbox only.")
+        raise errors.Mismatch(msg, next="portability demo", changed="The demo's own sandbox only.")
 
 
 def _break_copy(stage: Stage) -> None:

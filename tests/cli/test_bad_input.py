@@ -107,6 +107,7 @@ def test_a_bad_estate_file_is_refused_with_file_and_line(
 def test_a_missing_estate_file_is_refused(bench: Bench, tmp_path: Path, verb: tuple[str, ...]) -> None:
     ran = refused(bench.run(*verb, config=tmp_path / "none.yaml"), "PORT-E301", 3)
     assert "No such file" in ran.said
+    assert "portability init" in ran.stderr
 
 
 def test_validate_lists_every_problem_of_every_file(bench: Bench, tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ _OURS = re.compile(rf"(?<![\w./-])(?!portability/v\d)(?:{'|'.join(ROOMS)})/[\w./
 _CODE = re.compile(r"\bPORT-E\d{3}\b")
 _EXIT = re.compile(r"\bexits? (\d+)\b")
 _TARGET = re.compile(r"^\s*(?:\$ )?make ([a-z]+)\b", re.MULTILINE)
+_PAGE = re.compile(r"(?<![\w./])(?:docs/[\w/.-]+|[A-Z]{2,})\.md\b")
 _MODULE = re.compile(r"python3?(?:\.\d+)? -m (portability[\w.]*|tests[\w.]*)")
 
 
@@ -56,7 +57,7 @@ def every() -> list[Page]:
 def problems(pages: Sequence[Page] | None = None) -> list[Problem]:
     """Everything that is wrong with these pages; with all pages, also with the examples and the tool's own words."""
     found = [problem for page in pages or every() for check in OF_A_PAGE for problem in check(page)]
-    return found if pages else [*found, *unlinked(every()), *examples(), *own_words()]
+    return found if pages else [*found, *unlinked(every()), *examples(), *own_words(), *sources()]
 
 
 def unlinked(pages: Sequence[Page]) -> Iterator[Problem]:
@@ -185,6 +186,15 @@ def own_words() -> Iterator[Problem]:
         yield from (Problem(told.path, 1, f"{page.code}: {problem.text}") for problem in mentions(told))
     tree = Page(Path(inspect.getfile(errors)), inspect.getdoc(errors) or "")
     yield from (Problem(tree.path, 1, problem.text) for problem in mentions(tree))
+
+
+def sources() -> Iterator[Problem]:
+    """A source names a page only where there is one."""
+    for file in sorted(path for room in ("portability", "tests") for path in (ROOT / room).rglob("*.py")):
+        text = file.read_text(encoding="utf-8")
+        for found in _PAGE.finditer(text):
+            if not (ROOT / found[0]).exists() and file != Path(__file__):
+                yield Problem(file, text.count("\n", 0, found.start()) + 1, f"there is no {found[0]}")
 
 
 def _commands(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -1,4 +1,4 @@
-"""Appending: one transaction with the lease, a write id, foreign writes or none (DESIGN.md §5.1 to §5.3)."""
+"""Appending: one transaction with the lease, a write id, foreign writes or none."""
 
 from __future__ import annotations
 

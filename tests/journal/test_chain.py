@@ -1,4 +1,4 @@
-"""`journal verify` finds every edit, deletion, reorder, truncation and illegal path (DESIGN.md §5.7, §5.9)."""
+"""`journal verify` finds every edit, deletion, reorder, truncation and illegal path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The own deadline: renewing a lease, and stopping in time (DESIGN.md §5.5, §5.6)."""
+"""The own deadline: renewing a lease, and stopping in time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nothing of a replaced holder lands, and who takes over learns whose writes may (DESIGN.md §5.1, §9 I7)."""
+"""Nothing of a replaced holder lands, and who takes over learns whose writes may."""
 
 from __future__ import annotations
 

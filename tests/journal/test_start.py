@@ -1,4 +1,4 @@
-"""Starting a run: one transaction, a write id, one active run a tenant (DESIGN.md §5)."""
+"""Starting a run: one transaction, a write id, one active run a tenant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Taking a lease: released, dead here, watched, raced for, broken (DESIGN.md §5.5)."""
+"""Taking a lease: released, dead here, watched, raced for, broken."""
 
 from __future__ import annotations
 

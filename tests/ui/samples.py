@@ -23,7 +23,7 @@ ESCAPES = "\x1b[31mred\x1b[0m [bold]markup[/bold] <b>tag</b> | *star*\u202e"
 
 
 def plan(tenant: str = "tenant-42", to: str = "premium", changes: list[Change] | None = None) -> Plan:
-    """The upgrade of the reference estate, with the preview of CLI.md."""
+    """The upgrade of the reference estate, with the preview that the manual shows."""
     made = compile_plan(
         estate=load_estate(ROOT / "plans" / "estate.yaml"),
         recipes=load_recipes(ROOT / "plans", Steps(known())),
