@@ -97,13 +97,37 @@ def test_a_signal_before_a_run_changes_nothing(mine: Bench) -> None:
         held.abandon()
 
 
+def catches(pid: int, signum: int) -> bool:
+    """Whether the process has a handler of its own for the signal."""
+    caught = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("SigCgt"))
+    return bool(int(caught.split()[1], 16) >> (signum - 1) & 1)
+
+
 def test_a_signal_while_a_lock_is_waited_for_is_that_signal_and_changes_nothing(mine: Bench) -> None:
     run = parked_after(mine, "preflight")["run_id"]
     held = a_holder_elsewhere(mine, run)
-    threading.Timer(2.0, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    argv = [
+        sys.executable,
+        "-m",
+        "portability.cli.main",
+        "--config",
+        "estate.yaml",
+        "resume",
+        run,
+        "--lock-timeout",
+        "60s",
+    ]
+    process = subprocess.Popen(
+        argv, cwd=mine.folder, env=os.environ | mine.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     try:
-        ran = mine.run("resume", run, "--lock-timeout", "60s").expect(143)
-        assert "Nothing was changed." in ran.stderr
+        while not catches(process.pid, signal.SIGTERM):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 143
+        assert "Nothing was changed." in said
         assert mine.run("lock", "show", run, "-o", "json").json["holder"]["name"] == "bo@laptop"
     finally:
         held.abandon()

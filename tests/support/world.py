@@ -211,10 +211,11 @@ class World:
         process.communicate()
 
     def close(self) -> None:
-        """End what is still running."""
+        """End what is still running, and close every pipe."""
         for process in self.processes:
             if process.poll() is None:
                 process.kill()
+            if process.stdout is None or not process.stdout.closed:
                 process.communicate()
 
 
