@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,16 +47,11 @@ class Copying:
     @classmethod
     def read(cls, world: World) -> Copying:
         """Checkpoints and parked keys, by consistent reads of the journal's own rows."""
-        dynamodb, table = world.client("dynamodb"), find_shape(world.shape).journal
-        active = {"pk": {"S": f"TENANT#{TENANT}"}, "sk": {"S": "ACTIVE"}}
-        found = dynamodb.get_item(TableName=table, Key=active, ConsistentRead=True).get("Item")
-        run = found["run"]["S"] if found else ""
-        cursors = [
-            msgspec.msgpack.decode(row["cursor"]["B"], type=Cursor) for row in _rows(dynamodb, table, run, "C#copy#")
-        ]
+        run = world.active(TENANT)
         parked: dict[str, int] = defaultdict(int)
-        for row in _rows(dynamodb, table, run, "K#"):
-            parked[f"{row['channel']['S'].partition('.')[0]}/{row['group']['S']}"] += int(row["count"]["N"])
+        for row in world.rows(f"RUN#{run}", "K#"):
+            parked[f"{row['channel'].partition('.')[0]}/{row['group']}"] += int(row["count"])
+        cursors = checkpoints(world, run)
         return cls(
             run=run,
             done=frozenset(cursor.unit for cursor in cursors if cursor.done),
@@ -70,13 +65,10 @@ class Copying:
         return bool(self.done and self.inside and self.parked.keys() - self.done)
 
 
-def _rows(dynamodb: Any, table: str, run: str, prefix: str) -> Iterator[dict[str, Any]]:
-    values = {":pk": {"S": f"RUN#{run}"}, ":sk": {"S": prefix}}
-    where = "pk = :pk AND begins_with(sk, :sk)"
-    pages = dynamodb.get_paginator("query").paginate(
-        TableName=table, KeyConditionExpression=where, ExpressionAttributeValues=values, ConsistentRead=True
-    )
-    return (row for page in pages for row in page["Items"])
+def checkpoints(world: World, run: str) -> list[Cursor]:
+    """The last checkpoint of every unit of the copy."""
+    rows = world.rows(f"RUN#{run}", "C#copy#")
+    return [msgspec.msgpack.decode(row["cursor"], type=Cursor) for row in rows]
 
 
 def put_wide_items(world: World) -> None:
@@ -127,7 +119,9 @@ def test_a_copy_killed_midway_copies_no_finished_page_again_and_loses_nothing(wo
     first, second = copied(before), copied(after)
     assert not second.keys() & died.done
     assert second.keys() >= died.inside.keys()
-    again = {unit: sum(first[unit]) + sum(second[unit]) - items for unit, items in units(world, died.run).items()}
+    again = {
+        unit.unit: sum(first[unit.unit]) + sum(second[unit.unit]) - unit.items for unit in checkpoints(world, died.run)
+    }
     assert min(again.values()) >= 0
     assert sum(items > 0 for items in again.values()) <= WORKERS
     assert all(items <= max(first[unit] + second[unit]) for unit, items in again.items())
@@ -137,14 +131,6 @@ def test_a_copy_killed_midway_copies_no_finished_page_again_and_loses_nothing(wo
     verdict = world.verdict(ledgers)
     assert verdict.ok, verdict.problems[:5]
     world.run("journal", "verify", died.run).expect(0)
-
-
-def units(world: World, run: str) -> dict[str, int]:
-    """Items of every unit, as its last checkpoint says."""
-    dynamodb = world.client("dynamodb")
-    found = _rows(dynamodb, find_shape(world.shape).journal, run, "C#copy#")
-    cursors = (msgspec.msgpack.decode(row["cursor"]["B"], type=Cursor) for row in found)
-    return {cursor.unit: cursor.items for cursor in cursors}
 
 
 # ------------------------------------------------------------------------------------------- catching up, and repairing

@@ -61,7 +61,7 @@ class World:
     folder: Path
     env: dict[str, str]
     config: Path
-    processes: list[subprocess.Popen[str]] = field(default_factory=list)
+    processes: list[subprocess.Popen[Any]] = field(default_factory=list)
     detour: dict[str, str] = field(default_factory=dict)  # of the commands' environment: see `tests.support.wire`
 
     @property
@@ -156,25 +156,45 @@ class World:
         """The ledgers held against the tenant's data where it is served now."""
         return ledger.check(ledgers, ledger.items_of(self.client("dynamodb"), find_shape(self.shape), tenant))
 
-    def race(self, gate: Path, *argv: str) -> subprocess.Popen[str]:
-        """Start `portability ARGV` up to its first act, and hold it there until a byte comes out of the pipe `gate`."""
-        ready = (
-            "import os, sys; import portability.cli.main, portability.cli.operations as operations;"
-            "gate = sys.argv.pop(1); open(f'{gate}.{os.getpid()}', 'w').close();"
-            "os.read(os.open(gate, os.O_RDONLY), 1);"
-            "portability.cli.main.main()"
+    def race(self, *argv: str, operators: Sequence[str]) -> dict[str, int]:
+        """Let every operator do `portability ARGV` at once, from its first act on; their exit codes."""
+        gate = self.folder / f"gate-{uuid.uuid4().hex}"
+        os.mkfifo(gate)
+        racers = {
+            name: subprocess.Popen(
+                [sys.executable, "-m", "tests.support.racer", str(gate), "--config", str(self.config), *argv],
+                cwd=self.folder,
+                env=self.env | self.detour | {"PORTABILITY_OPERATOR": name, "AWS_SDK_UA_APP_ID": name},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            for name in operators
+        }
+        self.processes += racers.values()
+        wait_for(lambda: len(list(self.folder.glob(f"{gate.name}.*"))) == len(racers))
+        with gate.open("wb", buffering=0) as barrier:
+            barrier.write(b"." * len(racers))
+            return {name: racer.wait(STOP_WITHIN) for name, racer in racers.items()}
+
+    def rows(self, pk: str, prefix: str = "") -> list[dict[str, Any]]:
+        """Rows of the journal's table, by a consistent read."""
+        values = {":pk": {"S": pk}, ":sk": {"S": prefix}}
+        where = "pk = :pk AND begins_with(sk, :sk)" if prefix else "pk = :pk"
+        asked = {name: value for name, value in values.items() if name in where}
+        table = find_shape(self.shape).journal
+        pages = (
+            self.client("dynamodb")
+            .get_paginator("query")
+            .paginate(
+                TableName=table, KeyConditionExpression=where, ExpressionAttributeValues=asked, ConsistentRead=True
+            )
         )
-        process = subprocess.Popen(
-            [sys.executable, "-c", ready, str(gate), "--config", str(self.config), *argv],
-            cwd=self.folder,
-            env=self.env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        self.processes.append(process)
-        return process
+        return [{name: next(iter(it.values())) for name, it in row.items()} for page in pages for row in page["Items"]]
+
+    def active(self, tenant: str = "tenant-42") -> str:
+        """The tenant's active run, "" where there is none."""
+        return "".join(row["run"] for row in self.rows(f"TENANT#{tenant}", "ACTIVE"))
 
     def journal(self, run: str) -> list[dict[str, Any]]:
         """The run's entries as `journal show` prints them."""
