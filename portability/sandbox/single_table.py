@@ -31,7 +31,11 @@ if TYPE_CHECKING:
 TENANTS_TABLE = "crm-tenants"
 JOURNAL = "crm-portability-journal"
 ARCHIVE = f"portability-archive-{ACCOUNT}"
-PLANS = (UsagePlan("starter", 20, 20, 1_000), UsagePlan("enterprise", 200, 400, 20_000))
+PLANS = (
+    UsagePlan("starter", 20, 20, 1_000),
+    UsagePlan("growth", 50, 100, 5_000),
+    UsagePlan("enterprise", 200, 400, 20_000),
+)
 TENANTS = (
     Tenant("tenant-42", "starter", "pool"),
     Tenant("acme-1", "starter", "pool"),

@@ -31,6 +31,7 @@ from tests.support.dynamodb_local import ROOT
 REGION = "us-east-1"
 ESTATES = {"reference": ROOT / "plans" / "estate.yaml", "single-table": ROOT / "plans" / "single-table" / "estate.yaml"}
 TIERS = {"reference": ("basic", "premium"), "single-table": ("starter", "enterprise")}
+WITHIN_POOL = {"reference": ("tenant-7", "standard"), "single-table": ("acme-1", "growth")}
 STORES = {"reference": ("Product", "Order"), "single-table": ("Main", "Audit")}
 OWN_TABLE = {"reference": "{store}-{tenant}", "single-table": "crm-{lower}-{tenant}"}
 STOP_WITHIN = 60.0
@@ -73,6 +74,11 @@ class World:
     def lower(self) -> str:
         """The pool tier."""
         return TIERS[self.shape][0]
+
+    @property
+    def within_pool(self) -> tuple[str, str]:
+        """A tenant, and a tier of the same pool that it can move to: no data moves."""
+        return WITHIN_POOL[self.shape]
 
     def own_table(self, store: str, tenant: str = "tenant-42") -> str:
         """The table of the tenant's own in the silo tier."""
