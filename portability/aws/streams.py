@@ -7,9 +7,11 @@ compared as an integer only; an iterator lives 15 minutes; a record lives 24 hou
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import mktime_tz, parsedate_tz
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
 
 from portability import errors
 from portability.aws.caller import Caller
@@ -35,8 +37,7 @@ class Shard:
     last: str | None
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, gc=False):
     """That a key changed: `sequence` is text, `created` is epoch seconds as the service gives them.
 
     AWS rounds `created` down to the second, DynamoDB Local down to the *minute*: a record may be younger than it says.
@@ -46,15 +47,20 @@ class Record:
     sequence: str
     created: int
     event: str  # INSERT, MODIFY or REMOVE
+    by_ttl: bool = False  # DynamoDB itself deleted an expired item. AWS: userIdentity of the record
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One page: `position` is the last sequence number read so far, None before the first; no page follows `closed`."""
+    """One page: `position` is the last sequence number read so far, None before the first; no page follows `closed`.
+
+    `size` is the answer's bytes where the service said so: it is what the limit of a shard counts.
+    """
 
     records: list[Record]
     position: str | None
     closed: bool
+    size: int = field(default=0, compare=False)
 
 
 class Streams:
@@ -71,11 +77,15 @@ class Streams:
         except errors.NotFound:
             return None
 
-    def describe(self, arn: str) -> list[Shard]:
-        """Every shard of every page, in the service's order. Raises `NotFound` where there is no such stream."""
+    def describe(self, arn: str, *, before: Callable[[], None] = lambda: None) -> list[Shard]:
+        """Every shard of every page, in the service's order. Raises `NotFound` where there is no such stream.
+
+        `before` is called before each page. AWS: DescribeStream, 100 shards a page, 10 calls a second in an account.
+        """
         shards: list[Shard] = []
         request: dict[str, Any] = {"StreamArn": arn}
         while True:
+            before()
             description = self._call(self._client.describe_stream, **request)["StreamDescription"]
             shards += [_shard(found) for found in description.get("Shards", [])]
             following = description.get("LastEvaluatedShardId")
@@ -178,7 +188,7 @@ class Reader:
             self._newest = max(self._newest or 0, *(record.created for record in records))
         self._iterator = answer.get("NextShardIterator")
         self._closed = self._iterator is None
-        return Batch(records, self._position, self._closed)
+        return Batch(records, self._position, self._closed, _size(answer))
 
     def iterator_age(self, now: float) -> float | None:
         """Seconds from the newest record that was read to `now`, never negative; None before the first record.
@@ -237,13 +247,23 @@ def _shard(found: ShardTypeDef) -> Shard:
 
 
 def _record(found: RecordTypeDef) -> Record:
-    change = found.get("dynamodb", {})
+    change, who = found.get("dynamodb", {}), found.get("userIdentity", {})
     return Record(
         keys=dict(change.get("Keys", {})),
         sequence=change["SequenceNumber"],
         created=int(change["ApproximateCreationDateTime"].timestamp()),
         event=found.get("eventName", ""),
+        by_ttl=is_ttl(who.get("Type"), who.get("PrincipalId")),
     )
+
+
+def is_ttl(kind: str | None, principal: str | None) -> bool:
+    """Whether a record's user identity is that of DynamoDB deleting an expired item. AWS: TTL and Streams."""
+    return kind == "Service" and principal == "dynamodb.amazonaws.com"
+
+
+def _size(answer: Any) -> int:  # noqa: ANN401 - any answer's metadata
+    return int(answer["ResponseMetadata"]["HTTPHeaders"].get("content-length", 0))
 
 
 def _heard(answer: Any) -> float | None:  # noqa: ANN401 - any answer's metadata

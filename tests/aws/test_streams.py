@@ -259,6 +259,27 @@ def asked(heard: Heard) -> tuple[str, str | None]:
     return heard.operation, body.get("SequenceNumber") or body.get("ShardIterator") or body.get("ShardIteratorType")
 
 
+@pytest.mark.parametrize(
+    ("identity", "by_ttl"),
+    (
+        ({"Type": "Service", "PrincipalId": "dynamodb.amazonaws.com"}, True),
+        ({"Type": "Service", "PrincipalId": "replication.dynamodb.amazonaws.com"}, False),
+        ({"Type": "AssumedRole", "PrincipalId": "dynamodb.amazonaws.com"}, False),
+        (None, False),
+    ),
+)
+def test_a_deletion_by_the_service_itself_is_told_from_an_applications(
+    streams_at: Callable[[str], Streams], identity: dict[str, str] | None, by_ttl: bool
+) -> None:
+    change = {"Keys": {"pk": {"S": "a"}}, "SequenceNumber": no(1), "ApproximateCreationDateTime": 1.7e9}
+    record = {"eventName": "REMOVE", "dynamodb": change, **({"userIdentity": identity} if identity else {})}
+    answer = http(200, {"Records": [record], "NextShardIterator": "n"})
+    with serving(iterator(), answer) as stub:
+        batch = streams_at(stub.endpoint).records(ARN, SHARD, trim_horizon=True).read()
+    assert [record.by_ttl for record in batch.records] == [by_ttl]
+    assert batch.size == len(answer.partition(b"\r\n\r\n")[2])
+
+
 def test_every_page_of_shards_is_described(streams_at: Callable[[str], Streams]) -> None:
     def described(ids: list[tuple[str, str | None]], following: str | None) -> bytes:
         shards = [
@@ -279,7 +300,9 @@ def test_every_page_of_shards_is_described(streams_at: Callable[[str], Streams])
         described([], SHARD + "2"),
         described([(SHARD + "3", None)], None),
     ) as stub:
-        shards = streams_at(stub.endpoint).describe(ARN)
+        calls: list[None] = []
+        shards = streams_at(stub.endpoint).describe(ARN, before=lambda: calls.append(None))
+        assert len(calls) == 3
         assert msgspec.json.decode(stub.heard[1].body)["ExclusiveStartShardId"] == SHARD + "2"
     assert [(shard.id, shard.open, shard.first, shard.last) for shard in shards] == [
         (SHARD + "1", False, no(10), no(19)),
