@@ -113,8 +113,8 @@ def refuse_stale(saved: Plan, now: Planned | NothingToDo) -> None:
         raise errors.PlanRejected(msg, next=again)
 
 
-def start_run(desk: Desk, planned: Planned, *, reason: str, change_ref: str) -> Held:
-    """Start a run of `planned`; nothing is written where preflight blocks."""
+def start_run(desk: Desk, planned: Planned, *, reason: str, change_ref: str, postponed: bool = False) -> Held:
+    """Start a run of `planned`; nothing is written where preflight blocks. `postponed`: it stops before its cutover."""
     if planned.blocks:
         lines = "\n".join(
             f"  {one.about}: {one.text}" + (f"  Fix: {one.next}" if one.next else "") for one in planned.blocks
@@ -130,6 +130,7 @@ def start_run(desk: Desk, planned: Planned, *, reason: str, change_ref: str) -> 
         reason=reason,
         change_ref=change_ref,
         at=desk.clock.now(),
+        postponed=postponed,
     )
     return desk.journal.start(header, desk.holder, write_id=header.run)
 
@@ -190,7 +191,8 @@ def take(desk: Desk, run: str, *, goal: Goal | None, wait: float = 0.0) -> Held:
         allow(view, goal)
     held = desk.journal.acquire(run, desk.holder, wait=wait)
     view = held.view()
-    if goal is not None and (view.goal is not goal or view.state not in (RunState.RUNNING, RunState.UNWINDING)):
+    under_way = view.goal is goal and view.state in (RunState.RUNNING, RunState.UNWINDING) and not view.postponed
+    if goal is not None and not under_way:
         try:
             allow(view, goal)
         except errors.PortabilityError:

@@ -54,7 +54,9 @@ class Turn:
         from portability.cli import operations
 
         with self._taking():
-            held = operations.start_run(self.call.desk, planned, reason=reason, change_ref=change_ref)
+            held = operations.start_run(
+                self.call.desk, planned, reason=reason, change_ref=change_ref, postponed=self.postpone_cutover
+            )
             self._mine(held)
         self.call.screen.tell(f"run {held.run}: {planned.plan.tenant} to {planned.plan.target.tier}")
         return held

@@ -87,6 +87,7 @@ class Runner:
             unwind(self.held, self.route, self.context, self.observer)
             return
         self._unfence()
+        self._postpone()
         for station in self.route.lasting(self.held.view()):
             self.residents.enter(station, self.context(station))
         passed: set[str] = set()
@@ -104,6 +105,13 @@ class Runner:
         station = self.route.fencer(view) if view.fenced else None
         if station is not None and isinstance(station.step, Fencing):
             station.step.unfence(self.context(station))
+
+    def _postpone(self) -> None:
+        """Journal that the cutover is put off: whoever goes on with the run, and however, stops before it."""
+        view = self.held.view()
+        ahead = view.serving == "source" and view.goal in (Goal.MIGRATE, Goal.CUTOVER)
+        if self.options.postpone_cutover and ahead and not view.postponed:
+            self.held.append(Fact.GOAL, {"goal": view.goal.value, "postponed": True})
 
     def _next(self, passed: Collection[str]) -> Station | None:
         """The next stop, asked of the route anew each time: a leg that is done may not be the one that was wanted."""
@@ -139,7 +147,7 @@ class Runner:
         return step.advance(context, budget)
 
     def _before(self, station: Station) -> None:
-        if self.options.postpone_cutover and station.phase == "flip":
+        if self.held.view().postponed and station.phase == "flip":
             msg = f"the cutover of run {self.held.run} is postponed"
             raise errors.Parked(msg, reason=ParkReason.POSTPONED, next=f"portability run cutover {self.held.run}")
         if self.stop.requested:

@@ -37,6 +37,7 @@ class Header(Value, frozen=True, kw_only=True):
     reason: str = ""
     change_ref: str = ""
     at: float = 0.0  # epoch seconds
+    postponed: bool = False  # begun with the cutover put off: it waits until an operator asks for it
 
 
 class Lease(Value, frozen=True, kw_only=True):
@@ -106,6 +107,7 @@ class RunView(Value, frozen=True, kw_only=True):
     steps: dict[str, StepView] = {}
     seq: int = 0
     last_at: float = 0.0
+    postponed: bool = False  # no flip until `run cutover`: part of what was asked for last, by whatever process goes on
     fenced_by: dict[str, Any] = {}  # data of the last FENCED entry
     flipped: dict[str, Any] = {}  # data of the last FLIPPED entry
 
@@ -156,11 +158,19 @@ def advance(view: RunView, entry: Entry) -> RunView:
         serving=data["serving"] if entry.fact is Fact.FLIPPED else view.serving,
         flips=view.flips + (entry.fact is Fact.FLIPPED),
         fenced=_fenced(entry.fact, before=view.fenced),
+        postponed=_postponed(view, entry),
         fenced_by=data if entry.fact is Fact.FENCED else view.fenced_by,
         flipped=data if entry.fact is Fact.FLIPPED else view.flipped,
         seq=entry.seq,
         last_at=entry.at,
     )
+
+
+def _postponed(view: RunView, entry: Entry) -> bool:
+    """What was asked for when the run began, or last: every GOAL says it anew."""
+    if entry.fact is Fact.RUN_STARTED:
+        return view.header.postponed
+    return bool(entry.data.get("postponed")) if entry.fact is Fact.GOAL else view.postponed
 
 
 def _fenced(fact: Fact, *, before: bool) -> bool:

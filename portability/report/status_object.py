@@ -241,7 +241,7 @@ def next_steps(view: RunView, lease: Lease) -> list[str]:  # noqa: PLR0911 - one
     if view.state is RunState.PARKED:
         if view.goal is Goal.COMPLETE:
             return [complete]
-        if view.reason == ParkReason.POSTPONED and "postponed" in view.what:
+        if view.reason == ParkReason.POSTPONED and view.postponed:
             return [f"portability run cutover {run}", back]
         if view.reason == ParkReason.MISMATCH:
             return [f"portability verify {run}", go_on, back]

@@ -225,6 +225,21 @@ def test_a_postponed_cutover_waits_for_its_verb_and_then_the_whole_life_of_a_run
     assert not any(fetched in page for fetched in ("src=", "href=", "url(", "@import"))
 
 
+def test_a_postponed_cutover_is_journaled_and_no_resume_forgets_it(mine: Bench) -> None:
+    run = parked_after(mine, "preflight", "--postpone-cutover")["run_id"]
+    for argv in (("resume", run), ("run", "tick", run), TO_PREMIUM):
+        ran = mine.run(*argv).expect(7)
+        assert f"portability run cutover {run}" in ran.said
+    other = mine.run("cancel", run, "--yes", "-o", "json").expect(0).json
+    assert other["state"] == "unwound"
+
+    run = parked_after(mine, "verify")["run_id"]
+    mine.run(*TO_PREMIUM, "--postpone-cutover").expect(7)
+    assert f"portability run cutover {run}" in mine.run("resume", run).expect(7).said
+    moved = mine.run("run", "cutover", run, "-o", "json").expect(0).json
+    assert (moved["state"], moved["serving"]) == ("soaking", "target")
+
+
 def test_verify_finds_one_wrong_item_and_repairs_it(mine: Bench) -> None:
     run = parked_after(mine, "verify")["run_id"]
     dynamodb = mine.client("dynamodb")

@@ -414,6 +414,10 @@ class Process:
         ]
         return cast("list[Step]", made)
 
+    @staticmethod
+    def holder() -> Holder:
+        return _holder()
+
     def go(self, goal: Goal | None = None, options: Options | None = None) -> RunView:
         """Start or take over the run, and go on until it rests. Raises `Killed`, or what parked it."""
         journal, holder = self.journal(), _holder()
@@ -423,7 +427,7 @@ class Process:
             held = journal.start(header, holder, write_id="w1")
         else:
             held = journal.acquire(RUN, holder)
-        if goal is not None and held.view().goal is not goal:
+        if goal is not None and (held.view().goal is not goal or held.view().postponed):
             held.append(Fact.GOAL, {"goal": goal.value, "by": "me"})
         self.armed = armed
         world = EngineWorld(

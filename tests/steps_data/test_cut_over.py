@@ -341,7 +341,7 @@ def test_a_verification_made_before_a_restart_is_made_again() -> None:
     process = Process(world)
     compared: list[str] = []
     process.on_trap = lambda label: compared.append(label) if label.startswith("before compare u") else None
-    process.go()
+    process.go(Goal.CUTOVER)
     assert compared
     world.check_end("target")
 

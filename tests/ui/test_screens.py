@@ -46,7 +46,7 @@ def look(*facts: tuple[str, str, dict[str, Any]], held: bool = True, parked: Par
 STATES: dict[str, tuple[Any, ...]] = {
     "running": (samples.PREPARED[:11], True, {("Order.forward", "p/tenant-42-3"): 12, ("Order.forward", "doubt"): 2}),
     "postponed": (
-        [*samples.PREPARED, ("", "parked", POSTPONED)],
+        [*samples.PREPARED, ("", "goal", {"goal": "migrate", "postponed": True}), ("", "parked", POSTPONED)],
         False,
         {},
     ),
