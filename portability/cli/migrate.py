@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from portability.model.run import RunView
 
 Until = Annotated[str | None, typer.Option("--until", metavar="STEP", help="Park after this step (exit 7).")]
-Postpone = Annotated[bool, typer.Option("--postpone-cutover", help="Park before the cutover (exit 7), until `run cutover`.")]
+Postpone = Annotated[
+    bool, typer.Option("--postpone-cutover", help="Park before the cutover (exit 7), until `run cutover`.")
+]
 
 
 class Wait(enum.StrEnum):

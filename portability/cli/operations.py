@@ -19,7 +19,7 @@ from portability.model.change import Change, Finding, Sign
 from portability.model.estate import seconds
 from portability.model.plan import Plan
 from portability.model.run import Header, RunView
-from portability.model.status import Fact, Goal, ParkReason, RunState
+from portability.model.status import Fact, Goal, ParkReason, RunState, Status
 from portability.model.tenant import checked_tenant
 from portability.plan.compile import NothingToDo, compile_plan
 from portability.plan.digest import differences
@@ -212,6 +212,11 @@ def allow(view: RunView, goal: Goal) -> None:
     if goal is Goal.CANCEL and (flipped or view.goal is Goal.COMPLETE):
         msg = f"the target serves {tenant}: cancel would lose what was written there"
         raise errors.UsageMistake(msg, next=f"portability reverse {run}")
+    settled = not view.flips or view.step(view.flipped["step"]).status is Status.DONE
+    if goal is Goal.CANCEL and not settled and view.state not in (RunState.UNWINDING, RunState.STUCK):
+        # What reached the target after the flip back is looked for until the leg is done; a cancel deletes the target.
+        msg = f"the reverse of run {run} is not settled: a late write may be at the target only"
+        raise errors.UsageMistake(msg, next=f"portability resume {run}")
     if goal is Goal.REVERSE and not flipped and view.goal is not Goal.REVERSE:
         msg = f"the source serves {tenant}: there is nothing to reverse"
         raise errors.UsageMistake(msg, next=f"portability cancel {run}")

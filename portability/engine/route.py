@@ -80,12 +80,15 @@ class Route:
         closed = {target for stop in done for target in stop.closes}
         return [stop for stop in done if stop.id not in closed]
 
-    def fencer(self, view: RunView) -> Stop | None:
-        """The leg whose fence the journal announced last."""
+    def announced(self, view: RunView) -> Stop | None:
+        """The leg whose fence the journal announced and that was not lifted, or else one that began and may flip."""
         known = [
             stop for spec, step in self.steps if step.phase == "flip" for stop in self._past_legs(spec, step, view)
         ]
-        return next((stop for stop in known if stop.id == view.fenced_by.get("step")), None)
+        if view.fenced:
+            return next((stop for stop in known if stop.id == view.fenced_by.get("step")), None)
+        began = (Status.STARTED, Status.FAILED)
+        return next((stop for stop in known[::-1] if view.step(stop.id).status in began), None)
 
     def uses(self, view: RunView) -> dict[str, str]:
         """The kind of every step id known so far, in the order of the route, legs after their first."""

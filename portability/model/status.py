@@ -132,6 +132,7 @@ RUN_TABLE: dict[tuple[RunState | None, Fact], RunState] = {
     (_R.REVERSED, _F.GOAL): _R.RUNNING,
     (_R.UNWINDING, _F.RESUMED): _R.UNWINDING,
     (_R.UNWINDING, _F.UNFENCED): _R.UNWINDING,
+    (_R.UNWINDING, _F.FLIPPED): _R.RUNNING,  # found: it came before the cancel, and is not taken back behind its back
     (_R.UNWINDING, _F.PARKED): _R.UNWINDING,
     (_R.UNWINDING, _F.GOAL): _R.UNWINDING,
     (_R.UNWINDING, _F.UNWOUND): _R.UNWOUND,

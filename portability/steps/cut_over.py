@@ -18,7 +18,7 @@ from portability.steps.cutover.gates import Limits
 from portability.steps.cutover.leg import changes, channels_towards, leg_of
 from portability.steps.cutover.preflight import fence_findings
 from portability.steps.cutover.routing import intend_routing
-from portability.steps.cutover.take_back import take_back, undo_leg
+from portability.steps.cutover.take_back import find_out, undo_leg
 from portability.steps.cutover.turn import Turn, outcome
 from portability.steps.fence import catalog, hook_probe
 from portability.stores.base import Flow
@@ -79,8 +79,8 @@ class CutOver:
         return outcome(ctx, leg)
 
     def unfence(self, ctx: Context) -> None:
-        """Take an earlier process's fence back by epoch, unless its flip came first."""
-        take_back(ctx, leg_of(ctx), None, catalog.build(ctx.estate, self.run_probe), why="found on resume")
+        """Take back by epoch what an earlier process announced, unless its flip came first: then it is recorded."""
+        find_out(ctx, leg_of(ctx), None, catalog.build(ctx.estate, self.run_probe))
 
     def undo(self, ctx: Context) -> None:
         """Before the flip only: lift the fence by epoch, take the stamp away, close the way back."""

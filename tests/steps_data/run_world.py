@@ -275,7 +275,7 @@ class Estate42:
         act, epoch = stamp["act"]["S"], int(stamp["epoch"]["N"])
         if self.stamps and epoch <= self.stamps[-1][1]:
             self.broken.append(f"the epoch went from {self.stamps[-1]} to {act} {epoch}")
-        if act == "lifted" and not self._fence_announced():
+        if act == "lifted" and self.plan.moving and not self._fence_announced():
             self.broken.append("a fence was lifted after the flip, or without one")
         self.stamps.append((act, epoch))
         if act == "flipped" and old is not None and self.plan.moving:

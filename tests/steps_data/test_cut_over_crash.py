@@ -130,7 +130,8 @@ def test_a_move_without_data_killed_at_any_call_flips_once_and_fences_nothing() 
     for number in range(traps_of(prepare, None, "cut-over")):
         estate = prepare()
         kill_and_resume(estate, number, None, "cut-over")
-        assert [act for act, _ in estate.stamps] == ["stamped", "flipped"], number
+        # Nothing is fenced; what a killed process may still have under way is refused by a new epoch.
+        assert [act for act, _ in estate.stamps if act != "lifted"] == ["stamped", "flipped"], number
         assert estate.record["tenantTier"] == {"S": "standard"}
         estate.check_end("target")
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from portability import errors
-from portability.model.status import Fact
+from portability.model.status import Fact, Goal
 from portability.steps.base import Context
 from portability.steps.cutover.leg import Leg
 from portability.steps.cutover.routing import stack_member
@@ -51,9 +51,16 @@ def commit_flip(
 
 
 def record_flip(ctx: Context, leg: Leg, stamp: Stamp) -> None:
-    """Write the FLIPPED entry of a flip that stands in the directory and whose entry may be missing."""
-    if ctx.view.serving != leg.after:
-        ctx.commit(Fact.FLIPPED, flip_facts(ctx, leg, epoch=stamp.epoch, found=True))
+    """Write the FLIPPED entry of a flip that stands in the directory and whose entry may be missing.
+
+    A flip that came before a cancel could hear of it stands: what was asked for before is what the run goes on with.
+    """
+    if ctx.view.serving == leg.after:
+        return
+    facts = flip_facts(ctx, leg, epoch=stamp.epoch, found=True)
+    if ctx.view.goal is Goal.CANCEL:
+        facts["goal"] = Goal.CUTOVER.value
+    ctx.commit(Fact.FLIPPED, facts)
 
 
 def flip_facts(ctx: Context, leg: Leg, *, epoch: int, **data: Any) -> dict[str, Any]:

@@ -34,7 +34,13 @@ def stamp_record(ctx: Context) -> Stamp:
 
     The wait is repeated by every process: none knows how long the stamp has been there.
     """
-    stamp = directory_of(ctx).stamp(ctx.plan.tenant, ctx.run, int(ctx.clock.now()))
+    view = ctx.view
+    # Above whatever a lost stamp of ours had: a request sent under that one must not meet its epoch again.
+    spent = max(
+        int(facts.get("epoch", 0))
+        for facts in (view.fenced_by, view.flipped, view.step(ctx.step).notes.get("flip", {}))
+    )
+    stamp = directory_of(ctx).stamp(ctx.plan.tenant, ctx.run, max(int(ctx.clock.now()), spent + 2))
     if ctx.moves:
         _wait(ctx, seconds(ctx.estate.directory.cache) + seconds(ctx.estate.fence.max_in_flight or "0s"))
     return stamp

@@ -14,7 +14,7 @@ from portability.steps.catch_up import wait_caught_up
 from portability.steps.channels import Channels, open_channels
 from portability.steps.cutover.around import Around
 from portability.steps.cutover.drain import compare_changed, drain, refuse_unsettled
-from portability.steps.cutover.flip import commit_flip, record_flip
+from portability.steps.cutover.flip import commit_flip
 from portability.steps.cutover.gates import (
     Limits,
     fresh_verification,
@@ -25,9 +25,9 @@ from portability.steps.cutover.gates import (
 )
 from portability.steps.cutover.leg import Leg, flipped
 from portability.steps.cutover.pause import Pause
-from portability.steps.cutover.take_back import take_back
+from portability.steps.cutover.take_back import find_out, take_back
 from portability.steps.cutover.tripwire import watch
-from portability.steps.directory import FLIPPED, DirectoryRecord, Stamp, directory_of
+from portability.steps.directory import DirectoryRecord, Stamp
 from portability.steps.fence.base import Fence, hold
 from portability.steps.verify_data import horizon_left
 from portability.stores.base import ChannelState
@@ -51,7 +51,7 @@ class Turn:
     def go(self) -> None:
         """Flip once, from wherever an earlier process was left, and stay until the way back is current."""
         try:
-            self._find_out()
+            find_out(self.ctx, self.leg, self.channels, self.fence)
             if not flipped(self.ctx, self.leg):
                 if self.channels is None:
                     self._flip_plainly()
@@ -61,21 +61,6 @@ class Turn:
         finally:
             if self.back is not None:
                 self.back.stop()
-
-    def _find_out(self) -> None:
-        """What an earlier process left: a fence is taken back by epoch, unless its flip came first."""
-        ctx = self.ctx
-        if flipped(ctx, self.leg):
-            return
-        if ctx.view.fenced:
-            take_back(ctx, self.leg, self.channels, self.fence, why="found on resume")
-            return
-        planned = ctx.view.step(ctx.step).notes.get("flip")
-        if planned is not None:
-            record = directory_of(ctx).read(ctx.plan.tenant)
-            stamp = None if record is None else record.stamp
-            if stamp is not None and (stamp.run, stamp.act, stamp.epoch) == (ctx.run, FLIPPED, planned["epoch"]):
-                record_flip(ctx, self.leg, stamp)
 
     def _flip_plainly(self) -> None:
         """No data moves: nothing to fence. The flip is conditional on the stamp and the planned values alone."""
