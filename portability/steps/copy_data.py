@@ -16,7 +16,7 @@ from portability.model.estate import Model, Value, seconds
 from portability.model.run import Cursor
 from portability.steps.base import Context, Observe, Output, Phase
 from portability.steps.channels import Channels
-from portability.steps.erase_guard import guard_for
+from portability.steps.erase_guard import erase, guard_for
 from portability.steps.unit_pool import run_units
 from portability.stores.base import DOUBT, Flow, Move, channel_name
 
@@ -73,17 +73,18 @@ class CopyData:
         return {"stores": {move.store: _totals(move, cursors) for move in ctx.moves}}
 
     def undo(self, ctx: Context) -> None:
-        """Nothing: the copies are taken back with the target they were written to.
+        """Nothing where the run made the target: the copies are taken back with the table they were written to.
 
-        A pooled target keeps no table of the run's, so the tenant's items there are erased, key by key.
+        A pooled or an adopted target is not the run's, and held nothing of the tenant in preflight: the items there are
+        the copies, and are erased key by key.
         """
         for planned, move in zip(ctx.plan.moving, ctx.moves, strict=True):
-            if planned.target.model is not Model.POOL:
+            if planned.target.model is not Model.POOL and not planned.adopt:
                 continue
             guard = guard_for(ctx, "source")
             guard()
             wait_for_late_writes(ctx)
-            move.erase(Flow.REVERSE, guard=guard)
+            erase(ctx, move, Flow.REVERSE, guard=guard, keep_table=True)
 
 
 def unit_name(move: Move, unit: str) -> str:

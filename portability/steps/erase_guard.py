@@ -1,4 +1,4 @@
-"""Asked before every deletion: whether the directory still routes the tenant to the other side."""
+"""Deletions of a side: what is asked before each, and what one that was cut short may still have under way."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from portability import errors
 from portability.steps.base import Context
 from portability.steps.cutover.routing import routing
 from portability.steps.directory import DirectoryRecord, directory_of, location
+from portability.steps.verify_data import horizon_left
+from portability.stores.base import Flow, Move
 
 
 def guard_for(ctx: Context, serving: str) -> Callable[[], None]:
@@ -29,6 +31,26 @@ def guard_for(ctx: Context, serving: str) -> Callable[[], None]:
             )
 
     return guard
+
+
+def erase(ctx: Context, move: Move, flow: Flow, *, guard: Callable[[], None], keep_table: bool = False) -> int:
+    """`Move.erase`, of which nothing lands after it returned; the number of items this call deleted.
+
+    Raises what `guard` raises, within about a second of when it would. An earlier attempt that was cut short may have
+    sent deletions without a definite answer: they are waited out.
+    """
+    about = f"erasing {move.store}"
+    cut_short = about in ctx.view.step(ctx.step).notes
+    if not cut_short:
+        ctx.note(about)
+    count = move.erase(flow, guard=guard, keep_table=keep_table)
+    if cut_short:
+        until = ctx.clock.monotonic() + horizon_left(ctx)
+        while (left := until - ctx.clock.monotonic()) > 0:
+            guard()
+            ctx.progress("waiting", about="deletions that may still land", seconds_left=left)
+            ctx.clock.sleep(min(left, 1.0))
+    return count
 
 
 def _reason(ctx: Context, serving: str, record: DirectoryRecord) -> str:

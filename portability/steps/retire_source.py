@@ -17,7 +17,7 @@ from portability.steps.base import Context, Observe, Output, Phase, irreversible
 from portability.steps.channels import CLOSING, Channels, open_channels
 from portability.steps.cutover.routing import waits_for_retirement
 from portability.steps.directory import directory_of
-from portability.steps.erase_guard import guard_for
+from portability.steps.erase_guard import erase, guard_for
 from portability.steps.verify_data import horizon_left
 from portability.stores.base import Flow
 
@@ -134,7 +134,7 @@ class RetireSource:
             if about in ctx.view.step(ctx.step).notes:
                 continue
             guard()
-            count = move.erase(Flow.FORWARD, guard=guard)
+            count = erase(ctx, move, Flow.FORWARD, guard=guard)
             ctx.progress("erased", store=move.store, items=count)
             ctx.note(about, items=count)
 

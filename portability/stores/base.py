@@ -261,10 +261,11 @@ class Move(Protocol):
     def archive(self, flow: Flow) -> Iterator[bytes]:
         """The tenant's items at the origin as JSON lines in DynamoDB JSON, canonical, one item a line."""
 
-    def erase(self, flow: Flow, *, guard: Callable[[], None]) -> int:
+    def erase(self, flow: Flow, *, guard: Callable[[], None], keep_table: bool = False) -> int:
         """Delete the tenant's items (pool) or table (silo) at the *origin* of `flow`; the number deleted.
 
-        `guard` is called before every batch and raises when the deletion may not go on. Neighbours are never named.
+        `guard` is called before every batch, and at least once a second while it waits; it raises when the deletion may
+        not go on. Neighbours are never named. With `keep_table` a table of the tenant's own is emptied and stays.
         """
 
     def canary(self, run: str) -> Callable[[str], Key] | None:

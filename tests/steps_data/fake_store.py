@@ -325,7 +325,7 @@ class FakeMove:
         for name, value in sorted(self.world.ends(flow)[0].items.items()):
             yield f'{{"id":{{"S":"{name}"}},"v":{{"N":"{value}"}}}}\n'.encode()
 
-    def erase(self, flow: Flow, *, guard: Callable[[], None]) -> int:
+    def erase(self, flow: Flow, *, guard: Callable[[], None], keep_table: bool = False) -> int:
         shelf, count = self.world.ends(flow)[0], 0
         for name in sorted(shelf.items):
             guard()

@@ -16,6 +16,7 @@ from portability.steps.base import Advancing
 from portability.steps.directory import STAMP
 from portability.steps.soak import Soak
 from tests.steps_data.run_world import Estate42, Killed, Process
+from tests.steps_data.test_cut_over import at
 
 UNTIL_COPY = Options(until="copy-data")
 
@@ -153,6 +154,22 @@ def test_completing_killed_at_any_call_never_deletes_without_a_verified_archive(
         assert world.world.source.items == {}, number
         assert STAMP not in world.record
         world.check_end("target")
+
+
+def test_a_deletion_that_was_cut_short_is_waited_out_before_anything_follows_it() -> None:
+    world = soaking()
+    process = Process(world)
+    at(process, "retire-source", "before erase", lambda: process.stop.request(15))
+    with pytest.raises(errors.Interrupted):
+        process.go(Goal.COMPLETE)
+    assert not any(entry.data.get("about") == "erased Order" for entry in world.entries())
+    world.clock.each = lambda: None
+    before = world.clock.now()
+    again = Process(world)
+    assert again.go().state is RunState.COMPLETED
+    assert any(fields.get("about") == "deletions that may still land" for _, fields in again.events)
+    assert world.clock.now() - before >= 1.0, "the estate's horizon"
+    assert world.world.source.items == {}
 
 
 def test_an_archive_is_never_written_again_from_a_copy_that_is_partly_deleted() -> None:

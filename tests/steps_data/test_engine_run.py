@@ -46,7 +46,7 @@ PACE = Pace(idle=0.01, shards=0.5, positions=0.05)
 class Tables:
     """Directory, mapping, pool and silo of one test."""
 
-    def __init__(self, prefix: str, *, down: bool = False) -> None:
+    def __init__(self, prefix: str, *, down: bool = False, adopt: bool = False) -> None:
         self.aws = Aws(region="us-east-1", read_only=False, retry=Retry(attempts=4, base=0.01, cap=0.1))
         self.dynamo = self.aws.dynamodb()
         described = {
@@ -72,7 +72,11 @@ class Tables:
             up,
             source=up.target if down else up.source,
             target=up.source if down else up.target,
-            stores=[StoreMove(store="Order", source=own if down else pooled, target=pooled if down else own)],
+            stores=[
+                StoreMove(
+                    store="Order", source=own if down else pooled, target=pooled if down else own, adopt=adopt or down
+                )
+            ],
         )
         for table in (f"{prefix}-directory", f"{prefix}-mapping"):
             self._make(table, ("tenantId",))
@@ -254,7 +258,8 @@ def turn(tables: Tables, goal: Goal | None = None, options: Options | None = Non
 
 @pytest.fixture
 def tables(aws_env: None, prefix: str, request: pytest.FixtureRequest) -> Iterator[Tables]:
-    made = Tables(prefix, down=getattr(request, "param", "up") == "down")
+    kind = getattr(request, "param", "up")
+    made = Tables(prefix, down=kind == "down", adopt=kind == "adopted")
     for number in range(200):
         made.dynamo.put(
             made.plan.stores[0].source.table,
@@ -334,3 +339,15 @@ def test_a_downgrade_under_writes_loses_nothing_and_touches_no_neighbour(tables:
     assert tables.items(tables.pool) == everything([writer], tables)
     assert tables.items(tables.pool, tenant=f"{TENANT}-1") == neighbour
     assert tables.dynamo.describe(tables.silo) is None
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("tables", ("adopted",), indirect=True)
+def test_a_cancelled_upgrade_empties_an_adopted_table_and_leaves_it_there(tables: Tables) -> None:
+    with Writer(tables, 1) as writer:
+        with pytest.raises(errors.Parked):
+            turn(tables, options=Options(postpone_cutover=True))
+        assert tables.items(tables.silo) != {}
+        assert turn(tables, Goal.CANCEL).state is RunState.UNWOUND
+    assert tables.dynamo.scan(tables.silo).items == []
+    assert tables.items(tables.pool) == everything([writer], tables)

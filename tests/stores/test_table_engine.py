@@ -2,6 +2,8 @@
 
 import base64
 import json
+import threading
+import time
 from typing import Any
 
 import pytest
@@ -11,7 +13,9 @@ from portability.model.change import Change
 from portability.stores.base import Flow
 from portability.stores.dynamodb import digest
 from portability.stores.dynamodb.provision import RUN_TAG, TENANT_TAG
-from tests.stores.world import REGION, World, copy_all, until
+from tests.stores import faults
+from tests.stores.faults import Faulty
+from tests.stores.world import REGION, QuickClock, World, copy_all, until
 
 
 @pytest.fixture
@@ -251,6 +255,49 @@ def test_an_erasure_stops_where_its_guard_says_so(world: World) -> None:
     with pytest.raises(errors.LeaseLost):
         world.move().erase(Flow.FORWARD, guard=guard)
     assert len(world.mine(world.pool)) == 35
+
+
+def test_an_adopted_table_is_emptied_and_stays(world: World) -> None:
+    world.make(world.silo)
+    world.fill(world.silo, [world.item(number) for number in range(40)])
+    assert world.move().erase(Flow.REVERSE, guard=lambda: None, keep_table=True) == 40
+    assert world.dynamo.describe(world.silo) is not None
+    assert world.mine(world.silo) == {}
+
+
+class Dozing(QuickClock):
+    """Sleeps as long as it is asked to, or until somebody wakes it for good, as a clock that a signal cuts short."""
+
+    def __init__(self) -> None:
+        self.woken = threading.Event()
+
+    def sleep(self, seconds: float) -> None:
+        self.woken.wait(seconds)
+
+
+def test_a_stop_is_heard_while_a_late_deletion_is_waited_out(world: World) -> None:
+    world.fill(world.pool, [world.item(number) for number in range(20)])
+    clock = Dozing()
+    stop = threading.Timer(0.5, clock.woken.set)
+
+    def guard() -> None:
+        if clock.woken.is_set():
+            raise errors.Parked("stopped", reason="signal", next="portability resume")
+
+    stop.start()
+    began = time.monotonic()
+    move = world.move(wrap=lambda dynamo: Faulty(dynamo, faults.lost), horizon=30.0, clock=clock)
+    with pytest.raises(errors.Parked):
+        move.erase(Flow.FORWARD, guard=guard)
+    assert time.monotonic() - began < 5.0
+
+
+def test_a_late_deletion_is_waited_out_whole_by_a_clock_that_wakes_early(world: World) -> None:
+    world.fill(world.pool, [world.item(number) for number in range(20)])
+    began = time.monotonic()
+    move = world.move(wrap=lambda dynamo: Faulty(dynamo, faults.lost), horizon=0.8)
+    move.erase(Flow.FORWARD, guard=lambda: None)
+    assert time.monotonic() - began >= 0.8
 
 
 def test_erasing_a_silo_deletes_the_table_unless_a_stranger_is_in_it(world: World) -> None:

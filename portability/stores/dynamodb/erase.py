@@ -14,6 +14,7 @@ from portability.stores.dynamodb.reading import Reading
 
 ROUNDS = 20  # looks at an index, which lags behind what was deleted
 SETTLE = 0.5  # seconds between them
+PART = 1.0  # seconds of waiting between two looks at the guard
 
 
 @dataclass(frozen=True)
@@ -26,20 +27,25 @@ class Erase:
     horizon: float
     monotonic: Callable[[], float]
     sleep: Callable[[float], None]
+    keep_table: bool = False  # a table of somebody else's making is emptied, and stays
 
     def __call__(self, guard: Callable[[], None]) -> int:
         """Erase; the number of items deleted."""
-        return self._table(guard) if self.reading.owned else self._items(guard)
+        return self._table(guard) if self.reading.owned and not self.keep_table else self._items(guard)
 
     def _table(self, guard: Callable[[], None]) -> int:
         plane = self.reading.plane
-        if plane.dynamo.describe(plane.table) is None:
+        there = plane.dynamo.describe(plane.table)
+        if there is None:
             return 0
         items = 0
-        for unit in self.units:  # raises for an item that is not the tenant's: then the table is not the tenant's alone
+        going = there.get("TableStatus") == "DELETING"  # an earlier attempt's; it cannot be read any more
+        for unit in (
+            [] if going else self.units
+        ):  # raises for an item that is not the tenant's: then the table is not the tenant's alone
             items += sum(len(leaf.items) for leaf in self.reading.pages(unit, names=plane.layout.key_names))
         guard()
-        delete_table(plane.dynamo, plane.table, self.monotonic, self.sleep)
+        delete_table(plane.dynamo, plane.table, self.monotonic, lambda pause: self._wait(pause, guard))
         return items
 
     def _items(self, guard: Callable[[], None]) -> int:
@@ -63,8 +69,15 @@ class Erase:
             if any(unit.startswith("g/") for unit in self.units):
                 self.sleep(SETTLE)
         if late:
-            self.sleep(self.horizon)  # a deletion that lands later could meet what another run brings here
+            self._wait(self.horizon, guard)  # a deletion that lands later could meet what another run brings here
         return deleted
+
+    def _wait(self, seconds: float, guard: Callable[[], None]) -> None:
+        """Sleep, in parts: the guard is heard meanwhile, and a sleep that was cut short is no time gone by."""
+        until = self.monotonic() + seconds
+        while (left := until - self.monotonic()) > 0:
+            guard()
+            self.sleep(min(left, PART))
 
     def _delete(self, keys: list[Key], guard: Callable[[], None]) -> tuple[int, bool]:
         plane, late, deleted = self.reading.plane, False, 0

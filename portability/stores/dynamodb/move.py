@@ -238,12 +238,20 @@ class DynamoMove:
                 for item in leaf.items:
                     yield digest.json_line(item)
 
-    def erase(self, flow: Flow, *, guard: Callable[[], None]) -> int:
+    def erase(self, flow: Flow, *, guard: Callable[[], None], keep_table: bool = False) -> int:
         """See `Move`."""
         origin, clock = self._ways[flow].origin, self._around.clock
         # What is written to the origin is the other direction's: deletions take the same registry.
         in_flight = self._ways[flow.opposite].in_flight
-        erase = Erase(origin.reading, self.units(flow), in_flight, self._around.horizon, clock.monotonic, clock.sleep)
+        erase = Erase(
+            origin.reading,
+            self.units(flow),
+            in_flight,
+            self._around.horizon,
+            clock.monotonic,
+            clock.sleep,
+            keep_table=keep_table,
+        )
         return erase(guard)
 
     # ---------------------------------------------------------------------------------------------------------- canary
