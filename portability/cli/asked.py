@@ -67,7 +67,7 @@ OPTIONS: dict[str, tuple[Any, tuple[str, ...], dict[str, Any]]] = {
     "region": (str | None, ("--region",), {"metavar": "NAME", "help": "Region of journal and directory."}),
     "no_color": (bool | None, ("--no-color",), {"help": "No colours; NO_COLOR and TERM=dumb say so too."}),
     "no_input": (bool | None, ("--no-input",), {"help": "Never ask: a missing confirmation is exit 64."}),
-    "quiet": (bool | None, ("--quiet", "-q"), {"help": "No progress; errors still show."}),
+    "quiet": (bool | None, ("--quiet", "-q"), {"help": "No progress; a verb that acts says nothing but errors."}),
     "verbose": (int, ("--verbose", "-v"), {"help": "Log more.", "count": True, "show_default": False}),
 }
 """Each global option: its type, its flags, and what else Typer is told."""

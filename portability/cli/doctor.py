@@ -10,7 +10,7 @@ from portability.cli.call import Call
 from portability.cli.exit_codes import DONE, REFUSED
 from portability.cli.verb import verb
 
-WIDE = 14
+STATUS, WIDE, WIDEST = 8, 14, 32
 
 
 def register(app: typer.Typer) -> None:
@@ -29,14 +29,17 @@ def doctor(
 ) -> int | None:
     """Look at everything a move needs, read-only. Something blocked is exit 3."""
     from portability.cli.checkup import look
+    from portability.report.columns import row, widest
     from portability.report.text import plain
 
     checks = look(call.desk, tenant, to)
-    lines = [
-        f"{check.status:<8} {plain(check.about):<{WIDE}} {plain(check.text)}"
-        + (f"\n{'':<8} {'':<{WIDE}} Fix: {plain(check.fix)}" if check.fix else "")
-        for check in checks
-    ]
+    wide = widest((plain(check.about) for check in checks), least=WIDE, most=WIDEST)
+    lines = []
+    for check in checks:
+        cells = (check.status, plain(check.about), plain(check.text))
+        lines.append(row(cells, (STATUS, wide), room=call.screen.room))
+        if check.fix:
+            lines.append(f"{'':<{STATUS + 1 + wide}} Fix: {plain(check.fix)}")
     blocked = sum(check.status == "blocked" for check in checks)
     lines.append(f"{len(checks)} looked at, {blocked} blocked")
     value = {"version": 1, "blocked": blocked, "checks": [vars(check) for check in checks]}

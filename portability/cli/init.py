@@ -36,14 +36,14 @@ def init(
             f"\nThe estate file is an example: make {call.asked.estate_file} say what your estate is,"
             "\nthen: portability validate, and portability init again for the journal table and the policies."
         )
-        call.screen.result(text, value)
+        call.screen.outcome(text, value)
         return None
     written += _policies(call, policies_to)
     table = call.desk.estate.journal.table
     made = None if no_table else call.desk.unchecked_journal.create()
     value |= {"journal": table, "journal_made": made}
     told = {True: "made", False: "is there already", None: "was not looked at"}[made]
-    call.screen.result(f"{_said(written, kept)}\njournal table {table} {told}\nNext: portability doctor", value)
+    call.screen.outcome(f"{_said(written, kept)}\njournal table {table} {told}\nNext: portability doctor", value)
     return None
 
 

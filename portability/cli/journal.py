@@ -55,7 +55,9 @@ def export(
         call.screen.raw(text)
         return None
     write_whole(out, text, root=call.root)
-    call.screen.result(f"{out}: {number} entries", {"version": 1, "run_id": found, "entries": number, "file": str(out)})
+    call.screen.outcome(
+        f"{out}: {number} entries", {"version": 1, "run_id": found, "entries": number, "file": str(out)}
+    )
     return None
 
 

@@ -63,5 +63,5 @@ def break_(
     found = operations.find_run(call.desk, run)
     call.desk.journal.break_lease(found, fence=fence, reason=reason, by=call.desk.operator)
     value = {"version": 1, "run_id": found, "broken": fence}
-    call.screen.result(f"lease {fence} of run {found} is broken; next: portability resume {found}", value)
+    call.screen.outcome(f"lease {fence} of run {found} is broken; next: portability resume {found}", value)
     return None

@@ -14,7 +14,7 @@ from portability.cli.call import Call
 from portability.cli.confirm import confirm
 from portability.cli.durations import LockTimeout, parse_duration
 from portability.cli.plan import preview, show_planned
-from portability.cli.turn import Turn, show_run
+from portability.cli.turn import Turn, show_outcome
 from portability.cli.verb import verb
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _gone_on(turn: Turn, found: Held | RunView, patience: float) -> int:
     if turn.wait_soak:
         return turn.take(run, goal=None, wait=patience)
     turn.call.screen.tell(f"{found.header.tenant} was moved by run {run}, which soaks: nothing to do")
-    show_run(turn.call, run)
+    show_outcome(turn.call, run)
     return 0
 
 

@@ -15,6 +15,7 @@ from portability.engine import preview
 from portability.engine.observer import Observer
 from portability.engine.runner import Options
 from portability.journal.base import Held
+from portability.journal.lease import ThisHost
 from portability.model.change import Change, Finding, Sign
 from portability.model.estate import seconds
 from portability.model.plan import Plan
@@ -281,13 +282,23 @@ def new_run_id(now: float, bits: Callable[[int], int]) -> str:
 def watch(
     desk: Desk, run: str, *, timeout: float | None, each: Callable[[RunView], None], interval: float = 1.0
 ) -> RunView:
-    """Call `each` with the run as it goes, until it rests; raises `WaitedTooLong` after `timeout` seconds."""
-    began = desk.clock.monotonic()
+    """Call `each` with the run as it goes, until it rests or nobody goes on with it.
+
+    Raises `WaitedTooLong` after `timeout` seconds, `StepFailed` where the process that held the run is gone.
+    """
+    began, left_at = desk.clock.monotonic(), -1
     while True:
+        lease = desk.journal.lease(run)
         view = desk.journal.view(run)
         each(view)
         if view.state not in (RunState.RUNNING, RunState.UNWINDING):
             return view
+        if lease.holder is None or ThisHost().gone(lease.holder):
+            if left_at == view.seq:  # twice the same: not a run that is being given back, or taken over, just now
+                msg = f"run {run} is {view.state} and the process that drove it is gone"
+                again = f"portability {'cancel' if view.state is RunState.UNWINDING else 'resume'} {run}"
+                raise errors.StepFailed(msg, next=again, changed=f"The {view.serving} serves.")
+            left_at = view.seq
         if timeout is not None and desk.clock.monotonic() - began >= timeout:
             msg = f"run {run} is still {view.state} after {timeout:g} s"
             raise errors.WaitedTooLong(msg, next=f"portability status {run} --watch", changed="The run goes on.")

@@ -97,7 +97,7 @@ def _show(call: Call, file: Path) -> int:
 
     plan_ = read_plan(file)
     around = Surroundings(identity="saved plan", mutating_calls=0, rcu=0)
-    call.screen.result(preview_text(plan_, around), plan_object(plan_, around))
+    call.screen.result(preview_text(plan_, around, room=call.screen.room), plan_object(plan_, around))
     return DONE
 
 
@@ -106,7 +106,7 @@ def show_planned(call: Call, planned: Planned) -> None:
     from portability.report.preview import preview_text
 
     around = surroundings(call, planned)
-    text = preview_text(planned.plan, around, everything=bool(call.asked.verbose))
+    text = preview_text(planned.plan, around, everything=bool(call.asked.verbose), room=call.screen.room)
     call.screen.result(text, plan_object(planned.plan, around))
 
 

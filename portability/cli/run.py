@@ -9,7 +9,7 @@ import typer
 from portability.cli.call import Call
 from portability.cli.durations import LockTimeout, parse_duration
 from portability.cli.steer import Run
-from portability.cli.turn import Turn, show_run
+from portability.cli.turn import Turn, show_outcome
 from portability.cli.verb import verb
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def pause(call: Call, *, run: Run) -> int | None:
     lease = call.desk.journal.ask(found, "pause", by=call.desk.operator)
     holder = lease.holder.name if lease.holder else "nobody"
     value = {"version": 1, "run_id": found, "asked": holder, "lease_fence": lease.fence}
-    call.screen.result(f"asked {holder} to park run {found}; see: portability status {found} --watch", value)
+    call.screen.outcome(f"asked {holder} to park run {found}; see: portability status {found} --watch", value)
     return None
 
 
@@ -92,13 +92,14 @@ def tick(
     view = call.desk.journal.view(found)
     if view.state is RunState.PARKED and view.reason == ParkReason.POSTPONED:
         call.screen.tell(f"run {found} is postponed: {view.what}")
-        show_run(call, found)
+        show_outcome(call, found)
         return operations.resting_code(view)
     return turn.resume(found, wait=wait)
 
 
 def show_runs(call: Call, views: list[RunView]) -> None:
     """A table of runs, as the result."""
+    from portability.report.columns import row, widest
     from portability.report.status_object import place
     from portability.report.text import moment, plain
 
@@ -116,15 +117,19 @@ def show_runs(call: Call, views: list[RunView]) -> None:
         }
         for view in views
     ]
+    tenant = widest((plain(one["tenant"]) for one in rows), least=16, most=40)
+    way = widest((f"{one['from']} -> {one['to']}" for one in rows), least=16, most=40)
     lines = [
-        "  ".join(
-            [
-                row["run_id"],
-                f"{plain(row['tenant']):<16} {row['from']} -> {row['to']}",
-                f"{row['state']:<10}",
-                moment(row["begun"]),
-            ]
+        row(
+            (
+                one["run_id"],
+                plain(one["tenant"]),
+                f"{one['from']} -> {one['to']}",
+                f"{one['state'] or '':<10}  {moment(one['begun'])}",
+            ),
+            (29, tenant, way + 1),
+            room=None,
         )
-        for row in rows
+        for one in rows
     ]
     call.screen.result("\n".join(lines) or "no runs", {"version": 1, "runs": rows})

@@ -65,7 +65,7 @@ def down(call: Call) -> int | None:
     from portability.sandbox import server
 
     stopped = server.stop(STATE)
-    call.screen.result("stopped" if stopped else "no server ran here", {"version": 1, "stopped": stopped})
+    call.screen.outcome("stopped" if stopped else "no server ran here", {"version": 1, "stopped": stopped})
     return None
 
 
@@ -110,7 +110,7 @@ def seed(
         f"{made.shape}: {len(made.tenants)} tenants, {total:,} items, {made.users} users in {made.seconds:.1f} s\n"
         f"Next: portability init, then portability plan {tenant or made.tenants[0]} --to TIER"
     )
-    call.screen.result(text, {"version": 1, **dataclasses.asdict(made)})
+    call.screen.outcome(text, {"version": 1, **dataclasses.asdict(made)})
     return None
 
 
@@ -121,7 +121,7 @@ def reset(call: Call) -> int | None:
 
     with _here():
         tables = seeding.reset()
-    call.screen.result(f"removed everything, {tables} tables among it", {"version": 1, "tables": tables})
+    call.screen.outcome(f"removed everything, {tables} tables among it", {"version": 1, "tables": tables})
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TextIO
@@ -39,6 +40,11 @@ class Screen:
         """Whether colours are wanted and possible on stderr."""
         return self.live and not self.asked.no_color and not os.environ.get("NO_COLOR")
 
+    @property
+    def room(self) -> int | None:
+        """How many characters a line of the result may have; None where no terminal shows it."""
+        return shutil.get_terminal_size().columns if self.out.isatty() else None
+
     def result(self, text: str, value: Any) -> None:  # noqa: ANN401 - whatever JSON can carry
         """The result: `text` for people; `value` as one JSON object, or one line per element of a list."""
         if self.asked.output is Output.JSON:
@@ -48,6 +54,11 @@ class Screen:
             self.raw("".join(_dumped(row) + "\n" for row in rows))
         elif text:
             self.raw(text.rstrip("\n") + "\n")
+
+    def outcome(self, text: str, value: Any) -> None:  # noqa: ANN401 - whatever JSON can carry
+        """What a verb that acts says when it is done: as `result`, but nothing to a person who asked for quiet."""
+        if self.machine or not self.asked.quiet:
+            self.result(text, value)
 
     def raw(self, text: str) -> None:
         """A result that is a document of its own, in every output format. A reader who left is no error."""

@@ -78,7 +78,7 @@ class Turn:
         view = self.call.desk.journal.view(run)
         if view.ended:
             self.call.screen.tell(f"run {run} is {view.state}: nothing to resume")
-            show_run(self.call, run)
+            show_outcome(self.call, run)
             return 0
         if view.state is RunState.SOAKING and not self.wait_soak and self.tick is None:
             self.tick = PASS
@@ -103,9 +103,9 @@ class Turn:
         except errors.PortabilityError:
             if self.call.asked.machine:
                 with contextlib.suppress(errors.PortabilityError):
-                    show_run(self.call, held.run)
+                    show_outcome(self.call, held.run)
             raise
-        show_run(self.call, held.run)
+        show_outcome(self.call, held.run)
         return 0
 
     @contextlib.contextmanager
@@ -144,7 +144,7 @@ class Turn:
         from portability.report.status_object import no_run
 
         at = f"{nothing.location.tier}@{nothing.location.placement}"
-        self.call.screen.result(f"{nothing.tenant} is in {at} already: nothing to do", no_run(nothing.tenant, at, to))
+        self.call.screen.outcome(f"{nothing.tenant} is in {at} already: nothing to do", no_run(nothing.tenant, at, to))
 
     def _mine(self, held: Held) -> None:
         self.call.run, self.call.wrote = held.run, True
@@ -161,20 +161,29 @@ def show_run(call: Call, run: str) -> None:
     from portability.report.status_text import status_text
 
     seen = look(call, run)
-    call.screen.result(status_text(seen), seen.value)
+    call.screen.result(status_text(seen, room=call.screen.room), seen.value)
+
+
+def show_outcome(call: Call, run: str) -> None:
+    """The run as a verb that moved it leaves it."""
+    if call.asked.machine or not call.asked.quiet:
+        show_run(call, run)
 
 
 def look(call: Call, run: str) -> Any:  # noqa: ANN401 - a report.status_object.Seen, imported late
     """The run as the journal tells it now."""
+    from portability.journal.lease import ThisHost
     from portability.report.status_object import seen
 
     journal = call.desk.journal
+    view, lease = journal.view(run), journal.lease(run)
     return seen(
-        view=journal.view(run),
-        lease=journal.lease(run),
+        view=view,
+        lease=lease,
         cursors=journal.cursors(run),
         parked=journal.parked_groups(run),
         now=call.desk.clock.now(),
+        gone=lease.holder is not None and ThisHost().gone(lease.holder),
     )
 
 

@@ -18,6 +18,9 @@ WORDS = {
     "fenced": "this tenant's writes are paused (fence {fence})",
     "unfenced": "this tenant's writes go on: {why}",
     "flipped": "the {serving} serves now",
+    "waiting": "waiting for {about}",
+    "archived": "{items} items archived",
+    "erased": "{items} items of {store} deleted",
     "watching": "watching for late writes, {seconds_left:.0f} s left",
     "soaking": "soaking, {seconds_left:.0f} s left",
     "rebaselining": "comparing the way back whole: {hours} hours without a process",
@@ -61,7 +64,7 @@ class StepGauge:
     status: str = "pending"
     began: float | None = None
     ended: float | None = None
-    stores: dict[str, StoreGauge] = field(default_factory=dict)
+    stores: dict[tuple[str, str], StoreGauge] = field(default_factory=dict)  # by what is done (an event) and store
     lag: dict[str, Any] = field(default_factory=dict)
     said: str = ""
 
@@ -96,7 +99,7 @@ class Gauges:
             step.said = str(fields.get("error", ""))
         elif event in ("copied", "compared"):
             store = str(fields.get("store", ""))
-            gauge = step.stores.setdefault(store, StoreGauge(expected=self.expected.get(store)))
+            gauge = step.stores.setdefault((event, store), StoreGauge(expected=self.expected.get(store)))
             gauge.add(now, int(fields.get("items") or 0), int(fields.get("bytes") or 0))
             if event == "copied":
                 self.expected[store] = (

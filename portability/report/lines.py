@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from portability.model.run import RunView
+from portability.report.columns import widest
 from portability.report.gauge import Gauges, StepGauge, StoreGauge
 from portability.report.text import count, plain, size, span
 
@@ -18,7 +19,7 @@ PART = 0.05
 SOONEST = 1.0
 """A line per 5 %, but not more than one a second."""
 
-NAME = 14
+NAME, LONGEST_NAME = 14, 40
 RUN_WORDS = {
     "soaking": "soaking: the old side is kept current; `reverse` brings it back, `complete` deletes it",
     "reversed": "reversed: the source serves, with everything written since",
@@ -36,6 +37,7 @@ class Lines:
     ) -> None:
         self._write, self._monotonic = write, monotonic
         self._gauges = Gauges(view, monotonic)
+        self._name = widest(self._gauges.steps, least=NAME, most=LONGEST_NAME)
         self._told: dict[tuple[str, str], tuple[float, float]] = {}
         self._lock = threading.Lock()
 
@@ -48,17 +50,17 @@ class Lines:
                     self._write(RUN_WORDS[event].format_map(_Known(fields)))
                 return
             if event.startswith("step_"):
-                self._write(self._ended(step) if event != "step_started" else f"{step.id:<{NAME}} started")
+                self._write(self._ended(step) if event != "step_started" else f"{step.id:<{self._name}} started")
             elif event in ("copied", "compared"):
                 store = str(fields.get("store", ""))
-                gauge = step.stores[store]
-                if self._due(step.id, store, gauge.part):
-                    self._write(f"{step.id:<{NAME}} {figures(store, gauge, self._monotonic())}")
+                gauge = step.stores[event, store]
+                if self._due(step.id, f"{event} {store}", gauge.part):
+                    self._write(f"{step.id:<{self._name}} {figures(event, store, gauge, self._monotonic())}")
             elif event == "lag":
                 if self._due(step.id, "lag", None):
-                    self._write(f"{step.id:<{NAME}} {lag(step)}")
+                    self._write(f"{step.id:<{self._name}} {lag(step)}")
             elif self._due(step.id, event, None):
-                self._write(f"{step.id:<{NAME}} {plain(step.said)}")
+                self._write(f"{step.id:<{self._name}} {plain(step.said)}")
 
     def _due(self, step: str, what: str, part: float | None) -> bool:
         now = self._monotonic()
@@ -73,9 +75,11 @@ class Lines:
     def _ended(self, step: StepGauge) -> str:
         took = step.seconds(self._monotonic())
         after = "" if took is None or step.status == "skipped" else f" in {span(took)}"
-        totals = "".join(f"  {plain(store)} {count(gauge.done)} items" for store, gauge in step.stores.items())
+        totals = "".join(
+            f"  {plain(store)} {count(gauge.done)} items {event}" for (event, store), gauge in step.stores.items()
+        )
         why = f": {plain(step.said)}" if step.status == "failed" else ""
-        return f"{step.id:<{NAME}} {step.status}{after}{totals}{why}"
+        return f"{step.id:<{self._name}} {step.status}{after}{totals}{why}"
 
 
 class _Known(dict[str, Any]):
@@ -83,9 +87,13 @@ class _Known(dict[str, Any]):
         return f"({key} not told)"
 
 
-def figures(store: str, gauge: StoreGauge, now: float) -> str:
-    """`Order  1,200 of ~12,000 items (10 %)  1.1 MiB  210 items/s`."""
-    said = f"{plain(store)}  {count(gauge.done)}"
+DOING = {"copied": "copying", "compared": "comparing"}
+"""What an event that counts items says is being done."""
+
+
+def figures(event: str, store: str, gauge: StoreGauge, now: float) -> str:
+    """`copying Order  1,200 of ~12,000 items (10 %)  1.1 MiB  210 items/s`."""
+    said = f"{DOING[event]} {plain(store)}  {count(gauge.done)}"
     said += f" of ~{count(gauge.expected)} items ({(gauge.part or 0.0):.0%})" if gauge.expected else " items"
     if gauge.bytes:
         said += f"  {size(gauge.bytes)}"

@@ -74,8 +74,8 @@ def _lines(step: StepGauge, now: float) -> list[Text]:
         said += f"  {plain(step.said)}"
     lines = [Text(f" {MARK.get(step.status, ' ')} {step.id:<14} {said}", style=STYLE.get(step.status, ""))]
     if step.status == "started":
-        for store, gauge in step.stores.items():
+        for (event, store), gauge in step.stores.items():
             part = gauge.part
             bar = "" if part is None else "█" * round(part * BAR) + "░" * (BAR - round(part * BAR)) + " "
-            lines.append(Text(f"     {bar}{figures(store, gauge, now)}"))
+            lines.append(Text(f"     {bar}{figures(event, store, gauge, now)}"))
     return lines

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from portability.model.change import Change, Finding
 from portability.model.estate import seconds
 from portability.model.plan import Plan
+from portability.report.columns import fold, row, widest
 from portability.report.text import count, plain, size, span
 
-KIND, NAME = 12, 34
+KIND, LONGEST_KIND, NAME = 12, 16, 34
 RETIRES = "retire_source"
 HOUSEKEEPING = frozenset({"channel", "lag", "verify", "soak", "stamp", "tenant", "cutover"})
 """Kinds of lines that say how a step works, not what becomes of a resource."""
@@ -30,37 +31,63 @@ class Surroundings:
     warnings: Sequence[Finding] = ()
 
 
-def preview_text(plan: Plan, around: Surroundings, *, everything: bool = False) -> str:
-    """The whole preview; with `everything`, also the steps' own waiting and checking."""
+def preview_text(plan: Plan, around: Surroundings, *, everything: bool = False, room: int | None = None) -> str:
+    """The whole preview; with `everything`, also the steps' own waiting and checking.
+
+    `room` is the width of the terminal; None where lines may be as long as they are.
+    """
     last = {spec.id for spec in plan.steps if spec.uses == RETIRES}
     now = [change for change in plan.changes if change.step not in last]
     later = [change for change in plan.changes if change.step in last and (everything or change.acts)]
     shown = [change for change in now if everything or change.kind not in HOUSEKEEPING]
-    lines = [_head(plan, around), *(_line(change) for change in shown)]
-    lines += [_finding(finding) for finding in [*around.warnings, *around.blocks]]
+    found = [*around.warnings, *around.blocks]
+    kinds = [*(plain(change.kind) for change in [*shown, *later]), *(plain(finding.about) for finding in found)]
+    grid = _Grid(room, kind=widest(kinds, least=KIND, most=LONGEST_KIND))
+    lines = [_head(plan, around, room), *(grid.change(change) for change in shown)]
+    lines += [grid.finding(finding) for finding in found]
     if around.blocks:
         lines.append(f"Refused: {len(around.blocks)} of these must be mended first.")
     else:
         lines.append("  - nothing is deleted until `portability complete`" + (", then:" if later else ""))
-        lines += [f"  {_line(change)}" for change in later]
-        lines.append(_pause(plan))
-    lines.append(_foot(plan, around))
+        lines += [grid.change(change, lead="    ") for change in later]
+        lines.append(fold(_pause(plan), room=room))
+    lines.append(fold(_foot(plan, around), room=room))
     return "\n".join(lines) + "\n"
 
 
-def _head(plan: Plan, around: Surroundings) -> str:
+def _head(plan: Plan, around: Surroundings, room: int | None) -> str:
     to = plan.target.tier + ("" if plan.target.placement == "default" else f"@{plan.target.placement}")
     region = plan.estate.home_region
     verb = f"portability plan {plan.tenant} --to {to}"
-    return f"{verb:<46} estate {plan.estate.name} · account {plan.account} · {region} · as {plain(around.identity)}"
+    where = f"estate {plan.estate.name} · account {plan.account} · {region} · as {plain(around.identity)}"
+    line = f"{verb:<46} {where}"
+    return line if room is None or len(line) <= room else f"{verb}\n{fold('  ' + where, room=room, indent='')}"
 
 
-def _line(change: Change) -> str:
-    name = plain(change.name)
-    detail = plain(change.detail)
-    if change.estimate and "items" in change.estimate and "bytes" in change.estimate:
-        detail = _guesses(change.estimate["items"], change.estimate["bytes"], about="~" * detail.startswith("~"))
-    return f"  {change.sign.value} {plain(change.kind):<{KIND}} {name:<{NAME}}{' ' if detail else ''}{detail}".rstrip()
+@dataclass(frozen=True)
+class _Grid:
+    """Where the columns of one preview stand."""
+
+    room: int | None
+    kind: int
+
+    def change(self, change: Change, *, lead: str = "  ") -> str:
+        detail = plain(change.detail)
+        if change.estimate and "items" in change.estimate and "bytes" in change.estimate:
+            detail = _guesses(change.estimate["items"], change.estimate["bytes"], about="~" * detail.startswith("~"))
+        cells = (plain(change.kind), plain(change.name), detail)
+        return row(cells, (self.kind, NAME), room=self.room, lead=f"{lead}{change.sign.value} ")
+
+    def finding(self, finding: Finding) -> str:
+        lead = f"  {'!' if finding.level == 'warn' else 'x'} "
+        about, text = plain(finding.about), plain(finding.text)
+        fix = f"Fix: {plain(finding.next)}" if finding.next else ""
+        whole = row((about, f"{text}   {fix}" if fix else text), (self.kind,), room=None, lead=lead)
+        if self.room is None or max(len(line) for line in whole.split("\n")) <= self.room:
+            return whole
+        told = row((about, text), (self.kind,), room=self.room, lead=lead)
+        # A fix is mostly a command: it is typed again, so it is not folded.
+        return told if not fix else told + f"\n{'':<{len(lead) + self.kind + 1}}{fix}"
 
 
 def _guesses(items: float, bytes_: float, *, about: str) -> str:
@@ -79,12 +106,6 @@ WCU = 500
 
 USD_PER_UNIT = 0.625e-6
 """List price of a write unit, on demand, us-east-1, standard table class."""
-
-
-def _finding(finding: Finding) -> str:
-    mark = "!" if finding.level == "warn" else "x"
-    fix = f"   Fix: {plain(finding.next)}" if finding.next else ""
-    return f"  {mark} {plain(finding.about):<{KIND}} {plain(finding.text)}{fix}"
 
 
 def _pause(plan: Plan) -> str:

@@ -36,6 +36,7 @@ class Seen:
     lease: Lease
     value: dict[str, Any]
     now: float
+    gone: bool = False  # the lease has a holder whose process is certainly gone
 
 
 def seen(
@@ -45,9 +46,14 @@ def seen(
     cursors: Mapping[tuple[str, str], Cursor],
     parked: Parked,
     now: float,
+    gone: bool = False,
 ) -> Seen:
-    """The run as `status` tells it. `cursors` and `parked` are as the journal gives them."""
-    return Seen(view, lease, _object(view, lease, cursors, parked, now), now)
+    """The run as `status` tells it. `cursors` and `parked` are as the journal gives them.
+
+    `gone` says that the lease's holder was a process of this host, and that it is no more.
+    """
+    driven = lease.holder is not None and not gone
+    return Seen(view, lease, _object(view, cursors, parked, now, driven=driven), now, gone)
 
 
 def no_run(tenant: str, at: str, to: str) -> dict[str, Any]:
@@ -73,14 +79,15 @@ def no_run(tenant: str, at: str, to: str) -> dict[str, Any]:
 
 def _object(
     view: RunView,
-    lease: Lease,
     cursors: Mapping[tuple[str, str], Cursor],
     parked: Parked,
     now: float,
+    *,
+    driven: bool,
 ) -> dict[str, Any]:
     header = view.header
     blocked = blocked_by(view, parked)
-    clock = now if lease.holder else view.last_at
+    clock = now if driven else view.last_at
     return {
         "version": VERSION,
         "run_id": header.run,
@@ -90,13 +97,13 @@ def _object(
         "state": view.state.value if view.state else None,
         "reason": (view.reason or None) if view.state is RunState.PARKED else None,
         "serving": view.serving,
-        "steps": [_step(spec, view.step(spec.id), clock) for spec in every_step(view)],
+        "steps": [_step(spec, _as_it_ended(spec, view), clock) for spec in every_step(view)],
         "data": [_store(view, move.store, cursors, parked) for move in header.plan.moving],
         "channel": _channel(view),
         "verify": _verify(view),
         "cutover": _cutover(view, blocked),
         "reversible_until": None if view.ended or view.goal is Goal.COMPLETE else "complete",
-        "next_steps": next_steps(view, lease),
+        "next_steps": next_steps(view, driven=driven),
     }
 
 
@@ -113,6 +120,19 @@ def every_step(view: RunView) -> Iterator[StepSpec]:
         while f"{spec.id}.{number}" in view.steps:
             yield msgspec.structs.replace(spec, id=f"{spec.id}.{number}")
             number += 1
+
+
+def _as_it_ended(spec: StepSpec, view: RunView) -> StepView:
+    """The step; a soak as what ended it left it, since it is the operator's next verb that ends one, and no entry."""
+    step = view.step(spec.id)
+    if spec.uses != "soak" or step.status is not Status.STARTED:
+        return step
+    if view.goal is Goal.COMPLETE:
+        began = [view.step(other.id).started_at for other in view.header.plan.steps if other.uses == "retire_source"]
+        return msgspec.structs.replace(step, status=Status.DONE, ended_at=began[0] if began else None)
+    if view.goal in (Goal.REVERSE, Goal.CANCEL):
+        return msgspec.structs.replace(step, status=Status.PENDING, started_at=None)
+    return step
 
 
 def _step(spec: StepSpec, step: StepView, now: float) -> dict[str, Any]:
@@ -229,15 +249,17 @@ def blocked_by(view: RunView, parked: Parked) -> list[str]:
     return found
 
 
-def next_steps(view: RunView, lease: Lease) -> list[str]:  # noqa: PLR0911 - one answer per state
-    """The commands that make sense now, the likeliest first."""
+def next_steps(view: RunView, *, driven: bool) -> list[str]:  # noqa: PLR0911 - one answer per state
+    """The commands that make sense now, the likeliest first; `driven` says that a process may hold the run."""
     run, tenant = view.header.run, view.header.tenant
     reverse, cancel = f"portability reverse {run}", f"portability cancel {run}"
     complete = f"portability complete {run} --confirm {tenant}"
     back = reverse if view.serving == "target" else cancel
     go_on = f"portability resume {run}"
+    if driven and view.state in (RunState.RUNNING, RunState.UNWINDING):
+        return [f"portability status {run} --watch"]
     if view.state is RunState.RUNNING:
-        return [f"portability status {run} --watch"] if lease.holder else [go_on, back]
+        return [go_on, back]
     if view.state is RunState.PARKED:
         if view.goal is Goal.COMPLETE:
             return [complete]

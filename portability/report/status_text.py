@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from portability.model.status import RunState
+from portability.report.columns import fold, row, widest
 from portability.report.status_object import Seen
 from portability.report.text import count, moment, plain, size, span
 
+NAME, LONGEST_NAME = 14, 40
 MARK = {
     "pending": " ",
     "started": ">",
@@ -20,8 +22,8 @@ MARK = {
 }
 
 
-def status_text(seen: Seen) -> str:
-    """The whole screen."""
+def status_text(seen: Seen, *, room: int | None = None) -> str:
+    """The whole screen. `room` is the width of the terminal; None where lines may be as long as they are."""
     view, value = seen.view, seen.value
     header = view.header
     lines = [
@@ -30,13 +32,16 @@ def status_text(seen: Seen) -> str:
         + (f", {plain(header.reason)}" if header.reason else ""),
         _holder(seen),
         "",
-        *(_step(step) for step in value["steps"]),
     ]
+    name = widest((step["id"] for step in value["steps"]), least=NAME, most=LONGEST_NAME)
+    lines += [_step(step, name) for step in value["steps"]]
     if value["data"]:
-        lines += ["", *(_store(store) for store in value["data"])]
+        name = widest((plain(store["store"]) for store in value["data"]), least=NAME, most=LONGEST_NAME)
+        lines += ["", *(_store(store, name) for store in value["data"])]
     lines += _figures(value)
-    lines += ["", *(f"Next: {step}" for step in value["next_steps"])]
-    return "\n".join(lines) + "\n"
+    shown = [fold(line, room=room) for text in lines for line in text.split("\n")]
+    # Commands are typed again: they are never folded.
+    return "\n".join([*shown, "", *(f"Next: {step}" for step in value["next_steps"])]) + "\n"
 
 
 def _state(seen: Seen) -> str:
@@ -54,17 +59,22 @@ def _holder(seen: Seen) -> str:
     if lease.holder is None:
         return f"held by nobody; last entry {moment(view.last_at)}{what}"
     age = max(0.0, seen.now - lease.beat_at)
+    if seen.gone:
+        return (
+            f"its holder {plain(lease.holder.name)} (pid {lease.holder.pid}) is gone, last beat {span(age)} ago{what}"
+        )
     return f"held by {plain(lease.holder.name)}, lease {lease.fence}, last beat {span(age)} ago{what}"
 
 
-def _step(step: dict[str, Any]) -> str:
+def _step(step: dict[str, Any], name: int) -> str:
     took = "" if step["seconds"] is None else span(step["seconds"])
     again = f"  {step['attempts']} attempts" if step["attempts"] > 1 else ""
-    return f"  {MARK[step['status']]} {step['id']:<14} {step['status']:<10} {took:>9}{again}".rstrip()
+    figures = f"{step['status']:<10} {took:>9}{again}"
+    return row((step["id"], figures), (name,), room=None, lead=f"  {MARK[step['status']]} ")
 
 
-def _store(store: dict[str, Any]) -> str:
-    parts = [f"  {plain(store['store']):<14}"]
+def _store(store: dict[str, Any], wide: int) -> str:
+    parts = []
     if store["items"] is not None:
         parts.append(f"{count(store['items'])} items  {size(store['bytes'] or 0)}")
     for name, word in (
@@ -75,7 +85,7 @@ def _store(store: dict[str, Any]) -> str:
     ):
         if store[name]:
             parts.append(f"{count(store[name])} {word}")
-    return "  ".join(parts)
+    return row((plain(store["store"]), "  ".join(parts)), (wide + 1,), room=None, lead="  ")
 
 
 def _figures(value: dict[str, Any]) -> list[str]:

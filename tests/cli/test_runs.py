@@ -9,9 +9,13 @@ import sys
 import time
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
-from tests.cli.bench import TO_PREMIUM, Bench, a_holder_elsewhere, parked_after
+from portability.cli.asked import Asked
+from portability.cli.call import Call
+from portability.journal.lease import this_holder
+from tests.cli.bench import TO_PREMIUM, Bench, a_holder_elsewhere, parked_after, surroundings
 
 MakeBench = Callable[..., Bench]
 
@@ -57,6 +61,19 @@ def test_a_run_held_by_a_live_process_is_exit_5_in_the_words_of_the_manual(mine:
         held.abandon()
 
 
+def test_a_run_whose_process_is_gone_says_so_and_a_watcher_does_not_wait_for_it(mine: Bench) -> None:
+    run = parked_after(mine, "preflight")["run_id"]
+    with surroundings(mine.env, mine.folder), Call.begin(Asked(config=mine.folder / "estate.yaml")) as call:
+        dead = msgspec.structs.replace(this_holder("bo@here"), pid=2**22 - 3, started="1")
+        call.desk.journal.acquire(run, dead).abandon()
+    told = mine.run("status", "tenant-42").expect(0).stdout
+    assert "its holder bo@here (pid 4194301) is gone" in told
+    assert f"Next: portability resume {run}" in told
+    watched = mine.run("status", "tenant-42", "--watch", "--timeout", "60s").expect(8)
+    assert f"Next: portability resume {run}" in watched.stderr
+    assert "--watch" not in watched.stderr
+
+
 def test_a_lock_is_broken_only_with_the_number_that_was_seen_and_a_reason(mine: Bench) -> None:
     run = parked_after(mine, "preflight")["run_id"]
     held = a_holder_elsewhere(mine, run)
@@ -75,8 +92,7 @@ def test_a_lock_is_broken_only_with_the_number_that_was_seen_and_a_reason(mine: 
 def test_a_saved_plan_runs_once(mine: Bench) -> None:
     mine.run("plan", "tenant-42", "--to", "premium", "--out", "x.plan").expect(0)
     assert (mine.folder / "x.plan").stat().st_mode & 0o777 == 0o600
-    shown = mine.run("plan", "show", "x.plan").expect(0).stdout
-    assert "+ table        Order-tenant-42" in shown
+    assert "+ table Order-tenant-42" in mine.run("plan", "show", "x.plan").expect(0).said
     planned = ("migrate", "tenant-42", "--to", "premium", "--plan", "x.plan", "--until", "preflight")
     run = mine.run(*planned, "-o", "json").expect(7).json["run_id"]
     mine.run("cancel", run, "--yes").expect(0)

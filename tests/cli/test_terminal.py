@@ -128,8 +128,3 @@ def test_colours_can_be_switched_off(mine: Bench, argv: list[str], env: dict[str
     assert not any(f"\x1b[{number}m".encode() in terminal.seen for number in range(30, 48))
     if env.get("TERM") == "dumb":
         assert b"\x1b" not in terminal.seen
-
-
-def test_quiet_shows_the_result_alone(mine: Bench) -> None:
-    ran = mine.run("migrate", "tenant-42", "--to", "premium", "--yes", "--until", "preflight", "-q").expect(7)
-    assert ran.stderr.startswith("PORT-E700 ")

@@ -35,10 +35,13 @@ def test_the_whole_preview_also_shows_waiting_and_checking() -> None:
     hold("plan-verbose", preview_text(samples.plan(), samples.AROUND, everything=True))
 
 
-def look(*facts: tuple[str, str, dict[str, Any]], held: bool = True, parked: Parked | None = None) -> Any:
+def look(
+    *facts: tuple[str, str, dict[str, Any]], held: bool = True, parked: Parked | None = None, gone: bool = False
+) -> Any:
     view, entries = samples.view(*facts)
+    lease = samples.lease(held=held)
     return (
-        seen(view=view, lease=samples.lease(held=held), cursors=samples.CURSORS, parked=parked or {}, now=NOW),
+        seen(view=view, lease=lease, cursors=samples.CURSORS, parked=parked or {}, now=NOW, gone=gone),
         entries,
     )
 
@@ -66,6 +69,71 @@ STATES: dict[str, tuple[Any, ...]] = {
 def test_status_in_every_state(state: str) -> None:
     facts, held, parked = STATES[state]
     hold(f"status-{state}", status_text(look(*facts, held=held, parked=parked)[0]))
+
+
+def test_a_run_whose_process_is_gone_says_so_and_how_to_go_on() -> None:
+    orphan = look(*samples.PREPARED[:11], gone=True)[0]
+    hold("status-orphan", status_text(orphan))
+    assert orphan.value["next_steps"][0] == f"portability resume {samples.RUN}"
+    times = [step["seconds"] for step in orphan.value["steps"] if step["status"] == "started"]
+    assert times == [0.0], "nothing has worked on the step since the last entry"
+
+
+SOAKED = [*samples.FLIPPED, ("soak", "started", {}), ("soak", "note", {"about": "soak", "until": 0.0})]
+
+
+@pytest.mark.parametrize(
+    ("goes_on", "status", "seconds"),
+    (
+        ([], "started", 37.0),
+        ([("", "goal", {"goal": "complete"}), ("retire", "started", {})], "done", 3.0),
+        ([("", "goal", {"goal": "complete"}), *samples.done("retire"), ("", "completed", {})], "done", 3.0),
+        ([("", "goal", {"goal": "reverse"}), *samples.done("cutover.2"), ("", "reversed", {})], "pending", None),
+    ),
+    ids=("soaking", "completing", "completed", "reversed"),
+)
+def test_a_soak_is_over_when_what_ends_it_was_asked_for(goes_on: Any, status: str, seconds: float | None) -> None:
+    value = look(*SOAKED, *goes_on)[0].value
+    soak = next(step for step in value["steps"] if step["uses"] == "soak")
+    assert (soak["status"], soak["seconds"]) == (status, seconds)
+
+
+# -------------------------------------------------------------------------------------------------------------- columns
+
+LONG = "tenant-with-a-name-of-sixty-characters-as-some-estates-have-" * 2
+LONG_NAME = LONG[:60]
+
+
+def test_long_names_end_their_line_and_the_row_goes_on_in_its_columns() -> None:
+    changes = [
+        samples.change("+", "user pool", LONG_NAME, "812 users: 790 keep their password at sign-in, 22 must re-enrol"),
+        samples.change("+", "table", "Order-tenant-42", "as Order-pooled: 1 GSI, TTL, on-demand, PITR, tags, alarms"),
+        samples.change(">", "copy", LONG_NAME, "~1 items", estimate={"items": 1_204_000.0, "bytes": 2.1 * 1024**3}),
+        samples.change("~", "stack mapping", "none -> stack-tenant-42"),
+        samples.change("-", "items", LONG_NAME, "items of tenant-42 only", step="retire"),
+    ]
+    plan = samples.plan(tenant=LONG_NAME, changes=changes)
+    shown = preview_text(plan, samples.AROUND, room=80)
+    hold("plan-long", shown)
+    assert max(len(line) for line in shown.split("\n")[1:]) <= 80
+
+
+def test_a_block_with_a_long_text_keeps_its_fix_in_one_piece() -> None:
+    shown = preview_text(samples.plan(changes=[]), samples.BLOCKED, room=80)
+    hold("plan-blocked-80", shown)
+    assert "Fix: widen `suffixes` in the estate\n" in shown
+
+
+def test_a_status_with_long_names_stays_in_its_columns() -> None:
+    view, _ = samples.view(*samples.PREPARED, of=samples.header(tenant=LONG_NAME))
+    shown = status_text(seen(view=view, lease=samples.lease(), cursors=samples.CURSORS, parked={}, now=NOW), room=80)
+    hold("status-long", shown)
+    assert max(len(line) for line in shown.split("\n") if not line.startswith("Next: ")) <= 80
+
+
+def test_a_terminal_narrower_than_any_column_still_gets_every_word() -> None:
+    wide, narrow = (preview_text(samples.plan(), samples.AROUND, room=room) for room in (None, 20))
+    assert "".join(wide.split()) == "".join(narrow.split())
 
 
 def test_the_status_object_has_exactly_the_documented_fields() -> None:
@@ -131,6 +199,7 @@ def test_progress_off_a_terminal_is_a_line_per_5_percent_or_15_seconds() -> None
     lines("step_done", **step, uses="catch_up")
     step["step"] = "cutover"
     lines("step_started", **step, uses="cut_over")
+    lines("compared", **step, store="Order", unit="p/1", items=120, repaired=0)
     lines("fenced", **step, fence="epoch")
     lines("flipped", **step, serving="target", pause_ms=391)
     lines("watching", **step, seconds_left=4.8)
