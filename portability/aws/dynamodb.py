@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from portability import errors
+from portability.aws import requests
 from portability.aws.caller import Caller
+from portability.aws.requests import Condition, at_most, placeholders
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-Item = dict[str, Any]
-"""Attribute-value JSON: `{"pk": {"S": "…"}, "n": {"N": "1"}}`; binary as bytes."""
+__all__ = ["Condition", "Dynamo", "Got", "Item", "Page", "Wrote"]
 
-MOST_READ = 100  # keys of a BatchGetItem
-MOST_WRITTEN = 25  # requests of a BatchWriteItem
+Item = dict[str, Any]
+"""Attribute-value JSON: `{"pk": {"S": "…"}, "n": {"N": "1"}}`; binary as bytes. What `Items` carries is `RawItem`."""
+
 MOST_TOGETHER = 100  # members of a TransactWriteItems
 ALL_OLD = {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
 TTL_ON = frozenset({"ENABLED", "ENABLING"})
@@ -40,13 +42,20 @@ class Page:
     count: int = 0
 
 
-@dataclass(frozen=True)
-class Condition:
-    """A condition in expression form; names and values are always placeholders, never concatenated."""
+class Got(NamedTuple):
+    """What a BatchGetItem answered: an asked key that is in neither is absent."""
 
-    expression: str
-    names: dict[str, str]
-    values: dict[str, Any]
+    items: list[Item]
+    left: list[Item]  # unprocessed keys
+    rcu: float
+
+
+class Wrote(NamedTuple):
+    """What a BatchWriteItem left undone."""
+
+    puts: list[Item]
+    deletes: list[Item]
+    wcu: float  # of what was done
 
 
 class Dynamo:
@@ -80,7 +89,7 @@ class Dynamo:
         request: dict[str, Any] = {"TableName": table, "Key": key, "UpdateExpression": expression}
         if condition:
             request |= {"ConditionExpression": condition} | ALL_OLD
-        answer = self._call(self._client.update_item, **request, **_placeholders(names, values), ReturnValues="ALL_NEW")
+        answer = self._call(self._client.update_item, **request, **placeholders(names, values), ReturnValues="ALL_NEW")
         return answer["Attributes"]
 
     def delete(self, table: str, key: Item, condition: Condition | None = None) -> None:
@@ -100,16 +109,10 @@ class Dynamo:
         keys_only: Sequence[str] = (),
     ) -> Page:
         """One page. `keys_only` projects these attributes. A GSI is never read consistently."""
-        request = _page_request(table, start=start, limit=limit, consistent=consistent and index is None)
-        request["KeyConditionExpression"] = key_condition.expression
-        if index is not None:
-            request["IndexName"] = index
+        request = requests.query(table, key_condition, start, limit, index, consistent, keys_only)
         if count_only:
             request["Select"] = "COUNT"
-        projected, names = _projection(keys_only, key_condition.names)
-        return _page(
-            self._call(self._client.query, **request, **projected, **_placeholders(names, key_condition.values))
-        )
+        return _page(self._call(self._client.query, **request))
 
     def scan(
         self,
@@ -123,40 +126,32 @@ class Dynamo:
         keys_only: Sequence[str] = (),
     ) -> Page:
         """One page of one segment."""
-        request = _page_request(table, start=start, limit=limit, consistent=consistent)
-        if of > 1:
-            request |= {"Segment": segment, "TotalSegments": of}
-        projected, names = _projection(keys_only, {})
-        return _page(self._call(self._client.scan, **request, **projected, **_placeholders(names, {})))
+        return _page(
+            self._call(self._client.scan, **requests.scan(table, segment, of, start, limit, consistent, keys_only))
+        )
 
-    def batch_get(
-        self, table: str, keys: Sequence[Item], *, keys_only: Sequence[str] = ()
-    ) -> tuple[list[Item], list[Item]]:
-        """One strongly consistent BatchGetItem of at most 100 distinct keys: (items, unprocessed keys)."""
+    def batch_get(self, table: str, keys: Sequence[Item], *, keys_only: Sequence[str] = ()) -> Got:
+        """One strongly consistent BatchGetItem of at most 100 distinct keys."""
         if not keys:
-            return [], []
-        _at_most(MOST_READ, len(keys), "dynamodb.BatchGetItem", table)
-        projected, names = _projection(keys_only, {})
-        asked = {"Keys": list(keys), "ConsistentRead": True, **projected, **_placeholders(names, {})}
-        answer = self._call(self._client.batch_get_item, RequestItems={table: asked})
+            return Got([], [], 0.0)
+        answer = self._call(self._client.batch_get_item, **requests.batch_get(table, keys, keys_only))
         left = answer.get("UnprocessedKeys", {}).get(table, {"Keys": []})
-        return list(answer.get("Responses", {}).get(table, [])), [dict(key) for key in left["Keys"]]
+        items: list[Item] = list(answer.get("Responses", {}).get(table, []))
+        return Got(items, [dict(key) for key in left["Keys"]], _units(answer))
 
-    def batch_write(self, table: str, puts: Sequence[Item], deletes: Sequence[Item]) -> tuple[list[Item], list[Item]]:
-        """One BatchWriteItem, at most 25 requests, one attempt: (unprocessed puts, unprocessed deletes).
+    def batch_write(self, table: str, puts: Sequence[Item], deletes: Sequence[Item]) -> Wrote:
+        """One BatchWriteItem, at most 25 requests, one attempt.
 
         Raises `NoDefiniteAnswer`, `Throttled`, `BadRequest`.
         """
-        requests: list[dict[str, Any]] = [{"PutRequest": {"Item": item}} for item in puts]
-        requests += [{"DeleteRequest": {"Key": key}} for key in deletes]
-        if not requests:
-            return [], []
-        _at_most(MOST_WRITTEN, len(requests), "dynamodb.BatchWriteItem", table)
-        answer = self._call(self._client.batch_write_item, RequestItems={table: requests})
+        if not puts and not deletes:
+            return Wrote([], [], 0.0)
+        answer = self._call(self._client.batch_write_item, **requests.batch_write(table, puts, deletes))
         left: list[Any] = list(answer.get("UnprocessedItems", {}).get(table, []))
-        return (
+        return Wrote(
             [request["PutRequest"]["Item"] for request in left if "PutRequest" in request],
             [request["DeleteRequest"]["Key"] for request in left if "DeleteRequest" in request],
+            _units(answer),
         )
 
     def transact(self, items: Sequence[dict[str, Any]], *, token: str) -> None:
@@ -166,7 +161,7 @@ class Dynamo:
         without `ReturnValuesOnConditionCheckFailure` have no `old`. Raises `ConditionFailed` with `old`/`failed` per
         member, `TransactionConflict`, `NoDefiniteAnswer`.
         """
-        _at_most(MOST_TOGETHER, len(items), "dynamodb.TransactWriteItems", "")
+        at_most(MOST_TOGETHER, len(items), "dynamodb.TransactWriteItems", "")
         self._call(self._client.transact_write_items, TransactItems=list(items), ClientRequestToken=token)
 
     def describe(self, table: str) -> dict[str, Any] | None:
@@ -253,51 +248,19 @@ class Dynamo:
 def _conditional(condition: Condition | None) -> dict[str, Any]:
     if condition is None:
         return {}
-    placeholders = _placeholders(condition.names, condition.values)
-    return {"ConditionExpression": condition.expression, **placeholders, **ALL_OLD}
-
-
-def _placeholders(names: dict[str, str], values: dict[str, Any]) -> dict[str, Any]:
-    # An empty map of either is refused by the service.
-    named = {"ExpressionAttributeNames": names} if names else {}
-    return named | ({"ExpressionAttributeValues": values} if values else {})
-
-
-def _projection(attributes: Sequence[str], names: dict[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
-    """A projection of these attributes, and the names it needs beside those that a condition has."""
-    if not attributes:
-        return {}, names
-    own = {f"#projected{number}": attribute for number, attribute in enumerate(attributes)}
-    return {"ProjectionExpression": ", ".join(own)}, {**names, **own}
-
-
-def _page_request(table: str, *, start: Item | None, limit: int | None, consistent: bool) -> dict[str, Any]:
-    request: dict[str, Any] = {
-        "TableName": table,
-        "ConsistentRead": consistent,
-        "ReturnConsumedCapacity": "TOTAL",
-    }
-    if start is not None:
-        request["ExclusiveStartKey"] = start
-    if limit is not None:
-        request["Limit"] = limit
-    return request
+    filled = placeholders(condition.names, condition.values)
+    return {"ConditionExpression": condition.expression, **filled, **ALL_OLD}
 
 
 def _page(answer: Any) -> Page:  # noqa: ANN401 - Query and Scan answer in one shape and two types
     return Page(
         items=answer.get("Items", []),
         next=answer.get("LastEvaluatedKey") or None,
-        rcu=float(answer.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0)),
+        rcu=_units(answer),
         count=int(answer["Count"]),
     )
 
 
-def _at_most(most: int, given: int, operation: str, table: str) -> None:
-    """The service's own limit, held here too: an emulator takes more."""
-    if given > most:
-        raise errors.BadRequest(
-            f"{operation}{f' on {table}' if table else ''}: {given} requests, at most {most} go together",
-            operation=operation,
-            aws_code="ValidationException",
-        )
+def _units(answer: Any) -> float:  # noqa: ANN401 - one shape for a page, a list of it for a batch
+    told = answer.get("ConsumedCapacity") or []
+    return sum(float(one.get("CapacityUnits", 0.0)) for one in (told if isinstance(told, list) else [told]))

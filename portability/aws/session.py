@@ -32,18 +32,22 @@ from typing import TYPE_CHECKING, Any
 import botocore.session
 from botocore.client import BaseClient
 from botocore.config import Config
-from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials, ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, NoCredentialsError
 
 from portability.aws import answers, guard
 from portability.aws.caller import Caller
 from portability.aws.dynamodb import Dynamo
 from portability.aws.eventsources import EventSources
+from portability.aws.http import Pool
+from portability.aws.items import BotoItems, Items
+from portability.aws.route import endpoint_of
 from portability.aws.s3 import S3
 from portability.aws.ssm import Ssm
 from portability.aws.streams import Streams
 from portability.aws.sts import Sts
 from portability.aws.tally import Tally
+from portability.aws.wire import Wire, WireItems
 from portability.retry import Retry
 
 if TYPE_CHECKING:
@@ -64,6 +68,7 @@ class Aws:
     `lost_time` is called when a write's signature was refused for its time, before it is signed once more: it reads the
     lease from the journal and raises `LeaseLost` if it is another's (see `Caller`). `retry` repeats reads only; every
     other call is one HTTP attempt. Time-outs are seconds. `role` is a role's ARN, assumed and renewed by itself.
+    `wire=False` has boto3 carry the hot operations too, with the same answers.
     """
 
     def __init__(
@@ -77,6 +82,7 @@ class Aws:
         lost_time: Callable[[], None] | None = None,
         connect_timeout: float = CONNECT_TIMEOUT,
         read_timeout: float = READ_TIMEOUT,
+        wire: bool = True,
     ) -> None:
         # At DEBUG botocore logs whole bodies: items, passwords, parameter values.
         logging.getLogger("botocore").setLevel(logging.INFO)
@@ -87,9 +93,11 @@ class Aws:
         self._call = Caller(retry or Retry(), lost_time)
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
+        self._own_wire = wire
         self._lock = threading.RLock()
         self._sessions: dict[str | None, botocore.session.Session] = {}
         self._clients: dict[tuple[str, str, str | None], Any] = {}
+        self._wires: dict[tuple[str, str, str | None], Wire | None] = {}
         self.sent = Tally()  # what these clients sent, whatever thread it was in
 
     @property
@@ -105,6 +113,12 @@ class Aws:
     def dynamodb(self, *, region: str | None = None, role: str | None = None, fresh: bool = False) -> Dynamo:
         """DynamoDB; `fresh` gives one with its own new connections (a fence probe, a worker thread)."""
         return Dynamo(self._client("dynamodb", region, role, fresh=fresh), self._call)
+
+    def items(self, *, region: str | None = None, role: str | None = None, fresh: bool = False) -> Items:
+        """DynamoDB's hot operations; `fresh` as for `dynamodb`."""
+        client = self._client("dynamodb", region, role, fresh=fresh)
+        wire = self._wire(client, "dynamodb", region, role, fresh=fresh)
+        return BotoItems(Dynamo(client, self._call)) if wire is None else WireItems(wire, client)
 
     def streams(self, *, region: str | None = None, role: str | None = None) -> Streams:
         """DynamoDB Streams."""
@@ -152,6 +166,21 @@ class Aws:
                 self._clients[key] = client
             return self._clients[key]
 
+    def _wire(
+        self, client: BaseClient, service: str, region: str | None, role: str | None, *, fresh: bool = False
+    ) -> Wire | None:
+        """Our own client in place of this boto3 client's calls; None where boto3 must carry them."""
+        key = (service, region or self._region, role)
+        with self._lock:
+            if fresh or key not in self._wires:
+                session = self._session(role)
+                endpoint = endpoint_of(client, session) if self._own_wire else None
+                wire = None if endpoint is None else Wire(client, self._call, Pool(endpoint), _frozen(session))
+                if fresh:
+                    return wire
+                self._wires[key] = wire
+            return self._wires[key]
+
     def _make(self, service: str, region: str, role: str | None) -> Any:  # noqa: ANN401 - typed by its wrapper
         try:
             client = self._session(role).create_client(service, region_name=region, config=self._config(attempts=1))
@@ -193,6 +222,16 @@ class Aws:
             tcp_keepalive=True,
             user_agent_extra="portability",
         )
+
+
+def _frozen(session: botocore.session.Session) -> Callable[[], ReadOnlyCredentials | None]:
+    """The session's credentials as they are now, renewed when they are about to end."""
+
+    def now() -> ReadOnlyCredentials | None:
+        held = session.get_credentials()
+        return None if held is None else held.get_frozen_credentials()
+
+    return now
 
 
 class _Assumed:

@@ -205,10 +205,10 @@ def test_a_throttled_read_is_asked_again_until_the_attempts_are_spent(dynamo_at:
 def test_what_a_batch_left_undone_is_handed_back_in_its_two_kinds(dynamo_at: Callable[..., Dynamo]) -> None:
     left = {"t": [{"PutRequest": {"Item": KEY}}, {"DeleteRequest": {"Key": {"pk": {"S": "b"}}}}]}
     with serving(http(200, {"UnprocessedItems": left})) as stub:
-        assert dynamo_at(stub.endpoint).batch_write("t", [KEY], [KEY]) == ([KEY], [{"pk": {"S": "b"}}])
+        assert dynamo_at(stub.endpoint).batch_write("t", [KEY], [KEY]) == ([KEY], [{"pk": {"S": "b"}}], 0.0)
         assert len(stub.heard) == 1
     with serving(http(200, {"Responses": {"t": []}, "UnprocessedKeys": {"t": {"Keys": [KEY]}}})) as stub:
-        assert dynamo_at(stub.endpoint).batch_get("t", [KEY]) == ([], [KEY])
+        assert dynamo_at(stub.endpoint).batch_get("t", [KEY]) == ([], [KEY], 0.0)
 
 
 def test_nothing_a_tenant_wrote_is_in_an_error_or_its_traceback(dynamo_at: Callable[..., Dynamo]) -> None:

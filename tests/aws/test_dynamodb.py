@@ -157,14 +157,15 @@ def test_segments_of_a_scan_cover_the_table_once(dynamo: Dynamo, table: str) -> 
 
 
 def test_a_batch_reads_writes_and_deletes(dynamo: Dynamo, table: str) -> None:
-    assert dynamo.batch_write(table, [item("1"), item("2")], []) == ([], [])
-    assert dynamo.batch_write(table, [item("3")], [key("1")]) == ([], [])
-    items, left = dynamo.batch_get(table, [key("1"), key("2"), key("3")])
-    assert sorted(each["sk"]["S"] for each in items) == ["2", "3"]
-    assert left == []
-    assert dynamo.batch_get(table, [key("2")], keys_only=["pk", "sk"]) == ([key("2")], [])
-    assert dynamo.batch_get(table, []) == ([], [])
-    assert dynamo.batch_write(table, [], []) == ([], [])
+    assert dynamo.batch_write(table, [item("1"), item("2")], []) == ([], [], 2.0)
+    assert dynamo.batch_write(table, [item("3")], [key("1")]) == ([], [], 2.0)
+    found = dynamo.batch_get(table, [key("1"), key("2"), key("3")])
+    assert sorted(each["sk"]["S"] for each in found.items) == ["2", "3"]
+    assert found.left == []
+    assert found.rcu > 0
+    assert dynamo.batch_get(table, [key("2")], keys_only=["pk", "sk"])[:2] == ([key("2")], [])
+    assert dynamo.batch_get(table, []) == ([], [], 0.0)
+    assert dynamo.batch_write(table, [], []) == ([], [], 0.0)
 
 
 def test_a_batch_over_the_limit_is_refused_before_it_is_sent(dynamo: Dynamo, table: str) -> None:

@@ -7,12 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from portability import errors
-from portability.aws.dynamodb import Dynamo
+from portability.aws.dynamodb import Dynamo, Wrote
 
 Item = dict[str, Any]
 Requests = tuple[Sequence[Item], Sequence[Item]]
-Left = tuple[list[Item], list[Item]]
-Fault = Callable[["Faulty", str, Sequence[Item], Sequence[Item]], Left]
+Fault = Callable[["Faulty", str, Sequence[Item], Sequence[Item]], Wrote]
 
 
 class Faulty:
@@ -25,7 +24,7 @@ class Faulty:
         self.held: list[tuple[str, Sequence[Item], Sequence[Item]]] = []  # on their way, not landed
         self.lock = threading.Lock()
 
-    def batch_write(self, table: str, puts: Sequence[Item], deletes: Sequence[Item]) -> Left:
+    def batch_write(self, table: str, puts: Sequence[Item], deletes: Sequence[Item]) -> Wrote:
         with self.lock:
             self.calls.append((list(puts), list(deletes)))
             fault = self.fault
@@ -44,7 +43,7 @@ class Faulty:
         return getattr(self.dynamo, name)
 
 
-def lost(faulty: Faulty, table: str, puts: Sequence[Item], deletes: Sequence[Item]) -> Left:
+def lost(faulty: Faulty, table: str, puts: Sequence[Item], deletes: Sequence[Item]) -> Wrote:
     """The request is on its way, and nobody hears of it: it lands when `land` is called. Once."""
     with faulty.lock:
         faulty.held.append((table, list(puts), list(deletes)))
@@ -52,24 +51,24 @@ def lost(faulty: Faulty, table: str, puts: Sequence[Item], deletes: Sequence[Ite
     raise no_answer()
 
 
-def half(faulty: Faulty, table: str, puts: Sequence[Item], deletes: Sequence[Item]) -> Left:
+def half(faulty: Faulty, table: str, puts: Sequence[Item], deletes: Sequence[Item]) -> Wrote:
     """Half of the requests are not processed, in every answer to more than one."""
     keep_puts, keep_deletes = (len(puts) + 1) // 2, (len(deletes) + 1) // 2
     faulty.dynamo.batch_write(table, puts[:keep_puts], deletes[:keep_deletes])
-    return list(puts[keep_puts:]), list(deletes[keep_deletes:])
+    return Wrote(list(puts[keep_puts:]), list(deletes[keep_deletes:]), 0.0)
 
 
-def none(faulty: Faulty, table: str, puts: Sequence[Item], deletes: Sequence[Item]) -> Left:
+def none(faulty: Faulty, table: str, puts: Sequence[Item], deletes: Sequence[Item]) -> Wrote:
     """Nothing is ever processed."""
-    return list(puts), list(deletes)
+    return Wrote(list(puts), list(deletes), 0.0)
 
 
-def silent(faulty: Faulty, table: str, puts: Sequence[Item], deletes: Sequence[Item]) -> Left:
+def silent(faulty: Faulty, table: str, puts: Sequence[Item], deletes: Sequence[Item]) -> Wrote:
     """No request is ever answered, and none arrives."""
     raise no_answer()
 
 
-def throttled(faulty: Faulty, table: str, puts: Sequence[Item], deletes: Sequence[Item]) -> Left:
+def throttled(faulty: Faulty, table: str, puts: Sequence[Item], deletes: Sequence[Item]) -> Wrote:
     """Every request is refused."""
     raise errors.Throttled("throttled", operation="dynamodb.BatchWriteItem", aws_code="ThrottlingException")
 
@@ -77,7 +76,7 @@ def throttled(faulty: Faulty, table: str, puts: Sequence[Item], deletes: Sequenc
 def picky(word: str) -> Fault:
     """A batch with an item whose value is `word` is refused whole, as for an index key of another type."""
 
-    def fault(faulty: Faulty, table: str, puts: Sequence[Item], deletes: Sequence[Item]) -> Left:
+    def fault(faulty: Faulty, table: str, puts: Sequence[Item], deletes: Sequence[Item]) -> Wrote:
         if any(item["value"] == {"S": word} for item in puts):
             raise errors.BadRequest("refused", operation="dynamodb.BatchWriteItem", aws_code="ValidationException")
         return faulty.dynamo.batch_write(table, puts, deletes)

@@ -239,9 +239,9 @@ def test_a_key_that_was_not_answered_is_not_taken_for_absent(world: World) -> No
 
     class Partly(Faulty):
         def batch_get(self, table: str, keys: Any, **more: Any) -> Any:
-            found, left = self.dynamo.batch_get(table, keys[:7], **more)
-            answered.append(len(found))
-            return found, [*left, *keys[7:]]
+            got = self.dynamo.batch_get(table, keys[:7], **more)
+            answered.append(len(got.items))
+            return got._replace(left=[*got.left, *keys[7:]])
 
     world.move(wrap=Partly).sync(Flow.FORWARD, [world.key(item) for item in items])
     assert len(answered) > 5

@@ -193,7 +193,7 @@ class World:
         for at in range(0, len(items), 25):
             left: Sequence[Item] = items[at : at + 25]
             while left:
-                left, _ = self.dynamo.batch_write(table, left, [])
+                left = self.dynamo.batch_write(table, left, []).puts
 
     def settle_neighbours(self, *tables: str, count: int = 20) -> None:
         """Give every neighbour items in the shared tables."""

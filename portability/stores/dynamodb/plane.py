@@ -100,7 +100,7 @@ class Plane:
         failures = 0
         while waiting:
             asked = dict(list(waiting.items())[:GET_AT_ONCE])
-            items, left = self.dynamo.batch_get(self.table, list(asked.values()), keys_only=names)
+            items, left, _ = self.dynamo.batch_get(self.table, list(asked.values()), keys_only=names)
             found |= {self.layout.key_id(item): item for item in items}
             unanswered = {self.layout.key_id(key) for key in left}
             for key in asked.keys() - unanswered:
@@ -146,7 +146,7 @@ class Plane:
         failures = 0
         while puts or deletes:
             try:
-                left_puts, left_deletes = self.dynamo.batch_write(self.table, puts, deletes)
+                left_puts, left_deletes, _ = self.dynamo.batch_write(self.table, puts, deletes)
             except REFUSED:
                 failures += 1
                 if failures >= self.retry.attempts:
