@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup tools engines demo test check format lint types docs ledger lock clean
+.PHONY: help setup tools engines demo test check format lint types docs ledger bench lock clean
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -12,6 +12,12 @@ STAMP := .venv/.locked
 # make ledger
 RUNS ?= 25
 SEED ?=
+
+# make bench
+ONLY ?=
+CUTOVERS ?= 100
+WRITE ?=
+PEERS := .venv-bench/.locked
 
 # the documentation check, where there is one
 DOCS := $(if $(wildcard tests/docs_check.py),docs)
@@ -62,12 +68,23 @@ format: setup ## rewrite the sources the way lint wants them
 ledger: engines ## the long ledger campaign: make ledger RUNS=25 SEED=7
 	$(BIN)/python -m pytest tests/engines/test_ledger.py --runs $(RUNS) $(if $(SEED),--seed $(SEED))
 
-lock: setup ## write requirements/dev.txt anew from pyproject.toml
+bench: engines $(PEERS) ## measure everything and hold it to the targets: make bench ONLY=client WRITE=1
+	$(BIN)/python -m tests.benchmarks --cutovers $(CUTOVERS) $(if $(ONLY),--only $(ONLY)) $(if $(WRITE),--write)
+
+$(PEERS): requirements/bench.txt
+	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --require-hashes -r requirements/bench.txt
+	touch $@
+
+lock: setup ## write requirements/dev.txt and bench.txt anew
 	$(PYTHON) -m venv .venv/lock
 	.venv/lock/bin/python -m pip install --quiet uv
 	.venv/lock/bin/uv pip compile --quiet --upgrade pyproject.toml --extra dev --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate --strip-extras --no-emit-index-url --no-emit-find-links \
 		-o requirements/dev.txt
+	.venv/lock/bin/uv pip compile --quiet --upgrade requirements/bench.in --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate --strip-extras --no-emit-index-url --no-emit-find-links \
+		-o requirements/bench.txt
 
 clean: ## remove what make made
-	rm -rf .venv .engines dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .venv-bench .engines dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,7 +1,7 @@
 """Documentation is what the tool does: `python -m tests.docs_check` (`make docs`).
 
-Generated pages are current; links, anchors, commands, options, YAML, names and screens in every page are ones that
-there are (`tests/docs/checks.py`). No engine, no account, no command is run.
+Generated pages are current, that of the benchmarks too; links, anchors, commands, options, YAML, names and screens in
+every page are ones that there are (`tests/docs/checks.py`). No engine, no account, no command is run.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from tests.benchmarks import page
 from tests.docs.checks import ROOT, problems
 
 
@@ -16,10 +17,11 @@ def main() -> int:
     """The exit code: 0 where every page is right."""
     argv = [sys.executable, str(ROOT / "docs" / "generate.py"), "--check"]
     stale = subprocess.run(argv, cwd=ROOT, check=False).returncode
+    measured = page.main(["--check"])
     found = problems()
     for problem in found:
         print(problem, file=sys.stderr)
-    return 1 if stale or found else 0
+    return 1 if stale or measured or found else 0
 
 
 if __name__ == "__main__":

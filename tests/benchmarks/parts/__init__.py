@@ -1,0 +1,1 @@
+"""One part a file: `measure` runs it and gives its rows and figures."""

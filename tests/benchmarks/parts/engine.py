@@ -1,0 +1,61 @@
+"""DynamoDB Local end to end: our copy, the engine's own limit, and every peer, in turn."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from tests.benchmarks import engine, items, tables
+from tests.benchmarks.results import Part, Row, ratios
+from tests.benchmarks.sizes import Sizes
+
+LIMIT, OURS, BOTO3 = "replayed batches", "ours", "boto3 client, threads"
+PEERS = {
+    "boto3_resource": "boto3 resource, batch_writer",
+    "parallel_suffix": "parallel-suffix script",
+    "parallel_scan": "aws-dynamodb-parallel-scan, batch_writer",
+    "dynamodump": "dynamodump",
+}
+
+
+def measure(sizes: Sizes) -> dict[str, Part]:
+    """Rounds of every copier, the first of them not counted: the engine's code is compiled as it runs."""
+    speeds: dict[str, list[float]] = defaultdict(list)
+    over = items.partitions(engine.WORKERS)
+    with engine.running() as local, local.table() as source, local.table() as small:
+        local.fill(source, sizes.engine, over)
+        local.fill(small, sizes.slow, over)
+        for number in range(sizes.pairs + 1):
+            turns = [LIMIT, OURS, BOTO3]
+            for who in turns if number % 2 else reversed(turns):
+                speeds[who].append(_speed(local, who, source, sizes.engine, over))
+            for peer in sizes.slow_peers if number else ():
+                speeds[PEERS[peer]].append(_speed(local, peer, small, sizes.slow, over))
+        with local.table() as target:
+            profile = local.copy("ours", source, target, over, "--profile")["profile"]
+    for who in (LIMIT, OURS, BOTO3):
+        del speeds[who][0]
+    rows = {who: Row(who, "items/s", runs) for who, runs in speeds.items()}
+    of_limit, of_boto3 = ratios(rows[OURS], rows[LIMIT]), ratios(rows[OURS], rows[BOTO3])
+    others = [ratios(rows[OURS], row) for who, row in rows.items() if who in PEERS.values()]
+    notes = [
+        f"Items: {sizes.engine:,} by ours, the replay and the boto3 client, {sizes.slow:,} by the other peers.",
+        (
+            "parallel-suffix, parallel-scan and dynamodump read eventually consistently or hold the tenant in memory or"
+            " on disk; dynamodump and parallel-scan read the whole table, in which there is only this tenant."
+        ),
+    ]
+    figures = {"of_limit": of_limit.median, "of_boto3": of_boto3.median}
+    return {"engine": Part([of_limit, of_boto3, *others, *rows.values()], figures, notes, profile)}
+
+
+def _speed(local: engine.Engine, who: str, source: str, count: int, over: list[str]) -> float:
+    with local.table() as target:
+        if who == LIMIT:
+            seconds = local.fill(target, count, over)
+        else:
+            seconds = local.copy({OURS: "ours", BOTO3: "boto3"}.get(who, who), source, target, over)["seconds"]
+        there = tables.count(local.dynamo, target)
+    if there != count:
+        message = f"{who} copied {there} of {count} items"
+        raise RuntimeError(message)
+    return round(count / seconds, 1)
