@@ -41,6 +41,7 @@ from portability.aws.dynamodb import Dynamo
 from portability.aws.eventsources import EventSources
 from portability.aws.http import Pool
 from portability.aws.items import BotoItems, Items
+from portability.aws.records import BotoRecords, WireRecords
 from portability.aws.route import endpoint_of
 from portability.aws.s3 import S3
 from portability.aws.ssm import Ssm
@@ -122,7 +123,11 @@ class Aws:
 
     def streams(self, *, region: str | None = None, role: str | None = None) -> Streams:
         """DynamoDB Streams."""
-        return Streams(self._client("dynamodbstreams", region, role), self._call)
+        client = self._client("dynamodbstreams", region, role)
+        wire = self._wire(client, "dynamodbstreams", region, role)
+        return Streams(
+            client, self._call, BotoRecords(client, self._call) if wire is None else WireRecords(wire, client)
+        )
 
     def cognito(self, *, region: str | None = None, role: str | None = None) -> Cognito:
         """Cognito user pools."""

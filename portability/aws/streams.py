@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from email.utils import mktime_tz, parsedate_tz
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from portability import errors
 from portability.aws.caller import Caller
+from portability.aws.records import GetRecords, RecordsPage, StreamRecord
+from portability.aws.wire import heard_at
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
-    from mypy_boto3_dynamodbstreams.type_defs import GetRecordsOutputTypeDef, RecordTypeDef, ShardTypeDef
+    from mypy_boto3_dynamodbstreams.type_defs import ShardTypeDef
 
 MOST = 1000  # records a page
 SAFE = 23 * 3600.0  # seconds between two answers in which no record can have come and been trimmed
@@ -66,9 +67,10 @@ class Batch:
 class Streams:
     """Streams of one region and role. Thread-safe."""
 
-    def __init__(self, client: DynamoDBStreamsClient, call: Caller) -> None:
+    def __init__(self, client: DynamoDBStreamsClient, call: Caller, get_records: GetRecords) -> None:
         self._client = client
         self._call = call
+        self._get_records = get_records
 
     def status(self, arn: str) -> str | None:
         """ENABLING, ENABLED, DISABLING or DISABLED; None where there is no such stream."""
@@ -119,7 +121,16 @@ class Streams:
         if len(chosen) != 1:
             msg = f"a reader starts at exactly one place, not at {chosen or 'none'}"
             raise ValueError(msg)
-        return Reader(self._client, self._call, arn=arn, shard=shard, place=chosen[0], number=after or at, limit=limit)
+        return Reader(
+            self._client,
+            self._call,
+            self._get_records,
+            arn=arn,
+            shard=shard,
+            place=chosen[0],
+            number=after or at,
+            limit=limit,
+        )
 
 
 class Reader:
@@ -133,6 +144,7 @@ class Reader:
         self,
         client: DynamoDBStreamsClient,
         call: Caller,
+        get_records: GetRecords,
         *,
         arn: str,
         shard: str,
@@ -142,6 +154,7 @@ class Reader:
     ) -> None:
         self._client = client
         self._call = call
+        self._get_records = get_records
         self._arn = arn
         self._shard = shard
         self._place = place
@@ -176,19 +189,19 @@ class Reader:
             return Batch([], self._position, closed=True)
         self.open()
         try:
-            answer = self._ask()
+            page = self._ask()
         except errors.BadRequest as error:
             if error.aws_code != "ExpiredIteratorException":
                 raise
-            answer = self._renew()
-        records = [_record(found) for found in answer["Records"]]
+            page = self._renew()
+        records = [_record(found) for found in page.records]
         if records:
             self._place, self._number = "AFTER_SEQUENCE_NUMBER", records[-1].sequence
             self._position = self._number
             self._newest = max(self._newest or 0, *(record.created for record in records))
-        self._iterator = answer.get("NextShardIterator")
+        self._iterator = page.next
         self._closed = self._iterator is None
-        return Batch(records, self._position, self._closed, _size(answer))
+        return Batch(records, self._position, self._closed, page.size)
 
     def iterator_age(self, now: float) -> float | None:
         """Seconds from the newest record that was read to `now`, never negative; None before the first record.
@@ -202,16 +215,16 @@ class Reader:
         if self._number is not None:
             request["SequenceNumber"] = self._number
         answer = self._lost_if_missing(lambda: self._call(self._client.get_shard_iterator, **request))
-        self._heard = _heard(answer)
+        self._heard = heard_at(answer["ResponseMetadata"]["HTTPHeaders"])
         return answer["ShardIterator"]
 
-    def _ask(self) -> GetRecordsOutputTypeDef:
-        request: dict[str, Any] = {"ShardIterator": self._iterator, "Limit": self._limit}
-        answer = self._lost_if_missing(lambda: self._call(self._client.get_records, **request))
-        self._heard = _heard(answer)
-        return answer
+    def _ask(self) -> RecordsPage:
+        iterator = self._iterator or ""
+        page = self._lost_if_missing(lambda: self._get_records(iterator, self._limit))
+        self._heard = page.heard
+        return page
 
-    def _renew(self) -> GetRecordsOutputTypeDef:
+    def _renew(self) -> RecordsPage:
         before = self._heard
         if self._place == "LATEST":
             raise self._lost("its iterator expired before the first record gave a number")
@@ -246,27 +259,12 @@ def _shard(found: ShardTypeDef) -> Shard:
     )
 
 
-def _record(found: RecordTypeDef) -> Record:
-    change, who = found.get("dynamodb", {}), found.get("userIdentity", {})
+def _record(found: StreamRecord) -> Record:
+    change = found.dynamodb
     return Record(
-        keys=dict(change.get("Keys", {})),
-        sequence=change["SequenceNumber"],
-        created=int(change["ApproximateCreationDateTime"].timestamp()),
-        event=found.get("eventName", ""),
-        by_ttl=is_ttl(who.get("Type"), who.get("PrincipalId")),
+        keys=found.keys,
+        sequence=change.sequence_number,
+        created=int(change.approximate_creation_date_time),
+        event=found.event_name,
+        by_ttl=found.by_ttl,
     )
-
-
-def is_ttl(kind: str | None, principal: str | None) -> bool:
-    """Whether a record's user identity is that of DynamoDB deleting an expired item. AWS: TTL and Streams."""
-    return kind == "Service" and principal == "dynamodb.amazonaws.com"
-
-
-def _size(answer: Any) -> int:  # noqa: ANN401 - any answer's metadata
-    return int(answer["ResponseMetadata"]["HTTPHeaders"].get("content-length", 0))
-
-
-def _heard(answer: Any) -> float | None:  # noqa: ANN401 - any answer's metadata
-    """Epoch seconds of the service's own clock when it answered, where it said so."""
-    date = parsedate_tz(answer["ResponseMetadata"]["HTTPHeaders"].get("date"))
-    return None if date is None else float(mktime_tz(date))

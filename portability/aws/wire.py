@@ -10,7 +10,7 @@ signed; changing it changes nothing), `before-parse`, `after-call` (parsed: the 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from email.utils import mktime_tz, parsedate_tz
 from typing import Any, TypeVar
 
@@ -193,7 +193,7 @@ class Wire:
 
     def _learn(self, refusal: ClientError, answer: Answer) -> None:
         """Sign by the service's clock from now on, where it refused ours."""
-        if answers.time_was_lost(refusal) and (heard := heard_at(answer)) is not None:
+        if answers.time_was_lost(refusal) and (heard := heard_at(answer.headers)) is not None:
             self._ahead = heard - self._now()
 
 
@@ -274,9 +274,9 @@ def decoded(answer: Answer, decoder: msgspec.json.Decoder[T]) -> T:
         raise guard.CutAnswer("the answer is not one of the operation's") from None
 
 
-def heard_at(answer: Answer) -> float | None:
+def heard_at(headers: Mapping[str, str]) -> float | None:
     """Epoch seconds of the service's own clock when it answered, where it said so."""
-    date = parsedate_tz(answer.headers.get("date"))
+    date = parsedate_tz(headers.get("date"))
     return None if date is None else float(mktime_tz(date))
 
 
