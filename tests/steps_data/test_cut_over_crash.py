@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from portability import errors
-from portability.model.status import Goal, RunState
-from tests.steps_data.run_world import Estate42, Killed, Process
+from portability.model.estate import Estate
+from portability.model.status import Fact, Goal, RunState
+from tests.steps_data.run_world import ESTATE, Estate42, Killed, Process
 
 
 def moved(*, data: bool = True) -> Estate42:
@@ -175,3 +177,17 @@ def test_a_cancel_after_a_kill_at_any_call_before_the_flip_leaves_no_stamp_and_t
         assert view.state is RunState.UNWOUND, number
         assert "portability" not in estate.record, number
         estate.check_end("source")
+
+
+def test_nothing_flips_while_a_write_of_a_replaced_process_may_land() -> None:
+    """A page copied again is not doubtful; landing after the flip, its first copy would undo what the tenant wrote."""
+    declared = msgspec.convert({**ESTATE, "journal": {**ESTATE["journal"], "horizon": "600s"}}, Estate)
+    estate = Estate42(declared)
+    estate.writing = False  # no key changes, so none is doubtful
+    kill_and_resume(estate, 0, None, "copy-data")
+    entries = estate.entries()
+    resumed = next(entry.at for entry in entries if entry.fact is Fact.RESUMED)
+    fenced, flipped = (next(e.at for e in entries if e.fact is fact) for fact in (Fact.FENCED, Fact.FLIPPED))
+    assert fenced >= resumed + 600
+    assert flipped < fenced + 5, "the wait is before the fence: the tenant does not notice it"
+    estate.check_end("target")

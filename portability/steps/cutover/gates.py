@@ -63,6 +63,7 @@ def open_way_back(ctx: Context, leg: Leg, *, patience: float) -> Channels:
 
 def make_ready(ctx: Context, channels: Channels, limits: Limits, verified: Mapping[str, Any] | None) -> dict[str, Any]:
     """Wait for the lag, settle doubts, and verify in full unless `verified` is still fresh; the verified figures."""
+    _wait_out_the_replaced(ctx)
     wait_caught_up(ctx, channels, threshold=limits.threshold, window=limits.window, patience=limits.patience)
     channels.settle(patience=limits.patience + horizon_left(ctx))
     if verified is not None and channels.changed() is not None:
@@ -124,6 +125,17 @@ def _behind(ctx: Context, channels: Channels, limits: Limits) -> list[str]:
     if channels.changed() is None:
         reasons.append("the record of keys changed since the verification was lost")
     return reasons
+
+
+def _wait_out_the_replaced(ctx: Context) -> None:
+    """Wait until nothing that a replaced process sent can land: after the flip it would undo a write of the tenant.
+
+    Its keys need not be doubtful: a page that was copied again is not synced as long as nobody changes it.
+    """
+    taken = ctx.taken_over
+    if taken is not None and (left := taken.since + taken.seconds - ctx.clock.monotonic()) > 0:
+        ctx.progress("waiting", about="writes that may still land", seconds_left=left)
+        _wait(ctx, left)
 
 
 def _wait(ctx: Context, duration: float) -> None:

@@ -52,6 +52,7 @@ class Doubt:
         self._horizon = horizon
         self._batches: list[Due] = []
         self._lock = threading.Lock()
+        self._securing = threading.Lock()
         self._ledger: Ledger | None = None
         self._channel = ""
         self._taken_over: Horizon | None = None
@@ -70,10 +71,7 @@ class Doubt:
         """
         with self._lock:
             self._ledger, self._channel, self._taken_over = ledger, channel, taken_over
-            fresh = [batch for batch in self._batches if not batch.id]
-            self._batches = [batch for batch in self._batches if batch.id]
-        for batch in fresh:
-            self._add(batch.keys, batch.at)
+        self.secure()
         self.reload()
 
     def reload(self) -> None:
@@ -109,17 +107,34 @@ class Doubt:
         if new:
             self._add(new, taken.since + taken.seconds)
 
+    def secure(self) -> None:
+        """Bring into the journal what it refused before. A write must not go on while one of its keys' doubts is not.
+
+        Raises what the journal raises.
+        """
+        if self._ledger is None:
+            return
+        with self._securing:
+            with self._lock:
+                unkept = [batch for batch in self._batches if not batch.id]
+            for batch in unkept:
+                kept = Due(self._ledger.park(self._channel, DOUBT, batch.keys), batch.at, batch.keys)
+                with self._lock:
+                    self._batches = [kept if one is batch else one for one in self._batches]
+
     def _add(self, keys: list[Key], at: float) -> None:
-        id_ = self._ledger.park(self._channel, DOUBT, keys) if self._ledger is not None else ""
+        # In memory first: should the journal not take it, it is in doubt all the same, and nothing may flip.
         with self._lock:
-            self._batches.append(Due(id_, at, keys))
+            self._batches.append(Due("", at, keys))
             self.total += len(keys)
+        self.secure()
 
     def due(self) -> list[Due]:
         """The batches whose horizon has passed."""
+        self.secure()
         now = self._monotonic()
         with self._lock:
-            return [batch for batch in self._batches if batch.at <= now]
+            return [batch for batch in self._batches if batch.at <= now and (batch.id or self._ledger is None)]
 
     def settled(self, batch: Due) -> None:
         """The batch's keys were synced after its horizon."""

@@ -69,6 +69,7 @@ class Sync:
         self, puts: Sequence[Item], deletes: Sequence[Key] = (), *, canaries: bool = False, pool: Executor | None = None
     ) -> Written:
         """Write at the destination; what it leaves open is recorded even when it raises. The caller holds the keys."""
+        self.doubt.secure()
         written = Written()
         try:
             return self.destination.write(puts, deletes, canaries=canaries, pool=pool, into=written)
