@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -34,7 +34,10 @@ class Stop:
 
 @dataclass(frozen=True)
 class Route:
-    """A plan's steps, built. A flip after the first is a *leg* of its own: `cutover.2` goes back, `cutover.3` forth."""
+    """A plan's steps, built. A flip after the first is a *leg* of its own: `cutover.2` goes back, `cutover.3` forth.
+
+    So is the soak that follows: `soak.2` is the one of `cutover.3`.
+    """
 
     plan: Plan
     steps: tuple[tuple[StepSpec, Step], ...]
@@ -56,14 +59,12 @@ class Route:
         return route
 
     def soak(self, view: RunView) -> list[Stop]:
-        """The steps between the flip and the end."""
-        return [self._plain(spec, step, view) for spec, step in self.steps if step.phase == "soak"]
+        """The steps between the last flip and the end."""
+        return [self._past_soaks(spec, step, view)[-1] for spec, step in self.steps if step.phase == "soak"]
 
     def touched(self, view: RunView) -> list[Stop]:
         """Every step the run has begun, last first: what an unwind goes through."""
-        known: list[Stop] = []
-        for spec, step in self.steps:
-            known += self._past_legs(spec, step, view) if step.phase == "flip" else [self._plain(spec, step, view)]
+        known = [stop for spec, step in self.steps for stop in self._past(spec, step, view)]
         began = [
             stop for stop in known if view.step(stop.id).status not in (Status.PENDING, Status.SKIPPED, Status.UNDONE)
         ]
@@ -74,7 +75,7 @@ class Route:
         done = [
             stop
             for spec, step in self.steps
-            for stop in (self._past_legs(spec, step, view) if step.phase == "flip" else [self._plain(spec, step, view)])
+            for stop in self._past(spec, step, view)
             if view.step(stop.id).status is Status.DONE
         ]
         closed = {target for stop in done for target in stop.closes}
@@ -94,9 +95,20 @@ class Route:
         """The kind of every step id known so far, in the order of the route, legs after their first."""
         kinds: dict[str, str] = {}
         for spec, step in self.steps:
-            legs = self._legs(spec, step, view) if step.phase == "flip" else [self._plain(spec, step, view)]
+            legs = self._legs(spec, step, view) if step.phase == "flip" else self._past(spec, step, view)
             kinds |= {stop.id: spec.uses for stop in legs}
         return kinds
+
+    def _past(self, spec: StepSpec, step: Step, view: RunView) -> list[Stop]:
+        """The stops at a step so far: one, or one per flip it belongs to."""
+        if step.phase == "flip":
+            return self._past_legs(spec, step, view)
+        return self._past_soaks(spec, step, view) if step.phase == "soak" else [self._plain(spec, step, view)]
+
+    def _past_soaks(self, spec: StepSpec, step: Step, view: RunView) -> list[Stop]:
+        """One per flip to the target, by the order of those: a soak that follows a reverse lasts from its own flip."""
+        plain, count = self._plain(spec, step, view), max(1, (view.flips + 1) // 2)
+        return [replace(plain, id=leg_id(spec.id, number)) for number in range(1, count + 1)]
 
     def _plain(self, spec: StepSpec, step: Step, view: RunView) -> Stop:
         flow = Flow.FORWARD if view.serving == "source" or step.phase == "prepare" else Flow.REVERSE

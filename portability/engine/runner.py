@@ -29,7 +29,7 @@ from portability.model.estate import seconds
 from portability.model.plan import Plan
 from portability.model.run import RunView
 from portability.model.status import Fact, Goal, ParkReason, RunState, Status
-from portability.steps.base import Advancing, Fencing
+from portability.steps.base import Advancing, Ending, Fencing
 from portability.stores.base import Horizon
 
 
@@ -127,8 +127,7 @@ class Runner:
     def _arrive(self) -> None:
         view = self.held.view()
         if view.goal is Goal.COMPLETE:
-            self.held.append(Fact.COMPLETED, {})
-            self.observer("completed", run=self.held.run)
+            self._complete(view)
             return
         if view.goal is Goal.REVERSE:
             if view.state is not RunState.REVERSED:
@@ -143,6 +142,14 @@ class Runner:
                 continue
             if self.options.wait_soak or (self.options.tick is not None and self._passed(station, self.options.tick)):
                 self._perform(station)
+
+    def _complete(self, view: RunView) -> None:
+        self.residents.leave_all()
+        for station in {station.spec.uses: station for station in self.route.touched(view)}.values():
+            if isinstance(station.step, Ending):
+                station.step.end(self.context(station))
+        self.held.append(Fact.COMPLETED, {})
+        self.observer("completed", run=self.held.run)
 
     def _passed(self, station: Station, budget: float) -> bool:
         """One bounded pass of a lasting step; whether it is over, so that performing it takes no more time."""

@@ -84,7 +84,7 @@ class Context(Observe, Protocol):
 
     @property
     def step(self) -> str:
-        """This step's id; a leg after the first flip has its own: `cutover.2`."""
+        """This step's id; a leg after the first flip, and a soak after the first, has its own: `cutover.2`."""
 
     @property
     def rng(self) -> random.Random:
@@ -178,6 +178,14 @@ class Fencing(Protocol):
 
         Called on resume before anything else. May be repeated.
         """
+
+
+@runtime_checkable
+class Ending(Protocol):
+    """A step that leaves something in place for as long as the run is open, whatever else the recipe names."""
+
+    def end(self, ctx: Context) -> None:
+        """Take it away: the run is about to be completed, and no resident runs any more. May be repeated."""
 
 
 @runtime_checkable

@@ -12,7 +12,7 @@ from msgspec import Meta
 from portability.model.change import Change, Finding
 from portability.model.estate import Duration, Value, seconds
 from portability.steps.base import Context, Observe, Output, Phase
-from portability.steps.channels import Channels, running
+from portability.steps.channels import Channels, open_channels, retiring, running
 from portability.steps.cutover.around import Around
 from portability.steps.cutover.gates import Limits
 from portability.steps.cutover.leg import changes, channels_towards, leg_of
@@ -20,6 +20,7 @@ from portability.steps.cutover.preflight import fence_findings
 from portability.steps.cutover.routing import intend_routing
 from portability.steps.cutover.take_back import find_out, undo_leg
 from portability.steps.cutover.turn import Turn, outcome
+from portability.steps.directory import directory_of
 from portability.steps.fence import catalog, hook_probe
 from portability.stores.base import Flow
 
@@ -85,6 +86,13 @@ class CutOver:
     def undo(self, ctx: Context) -> None:
         """Before the flip only: lift the fence by epoch, take the stamp away, close the way back."""
         undo_leg(ctx, leg_of(ctx), catalog.build(ctx.estate, self.run_probe))
+
+    def end(self, ctx: Context) -> None:
+        """Close the way back, where no step of the recipe did, and take the stamp off."""
+        if ctx.moves and not retiring(ctx):
+            for flow in Flow:
+                open_channels(ctx, flow, copied=True).close()
+        directory_of(ctx).unstamp(ctx.plan.tenant, ctx.run)
 
     def resident(self, ctx: Context) -> AbstractContextManager[Channels]:
         """After the flip: the channels that keep the other side current."""

@@ -40,8 +40,8 @@ class SoakWith(Value, frozen=True, kw_only=True):
 class Soak:
     """Wait while the reverse channel keeps the old side current; `reverse` is possible until the run is completed.
 
-    The end is recorded when the soak begins, so it counts through pauses and new processes. After a day without a
-    process the way back is compared whole and repaired before it is called current again.
+    The end counts from the flip, through pauses and new processes; a new cutover after a reverse soaks anew. After a
+    day without a process the way back is compared whole and repaired before it is called current again.
     """
 
     with_: SoakWith = field(default_factory=SoakWith)
@@ -87,7 +87,7 @@ class Soak:
         noted = ctx.view.step(ctx.step).notes.get("soak")
         if noted is not None:
             return float(noted["until"])
-        until = ctx.clock.now() + seconds(self._length(ctx))
+        until = float(ctx.view.flipped["at"]) + seconds(self._length(ctx))
         ctx.note("soak", until=until)
         return until
 

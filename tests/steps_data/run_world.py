@@ -439,7 +439,9 @@ class Process:
             rng=random.Random(5),
             write_elsewhere=self._elsewhere if self.estate.elsewhere else None,
         )
-        route = Route(plan=self.estate.plan, steps=tuple(zip(self.estate.plan.steps, self.steps(), strict=True)))
+        kinds = {step.uses: step for step in self.steps()}
+        steps = tuple((spec, kinds[spec.uses]) for spec in self.estate.plan.steps)
+        route = Route(plan=self.estate.plan, steps=steps)
         return Runner(
             held=held,
             plan=self.estate.plan,

@@ -6,16 +6,17 @@ import contextlib
 import gzip
 import json
 
+import msgspec
 import pytest
 
 from portability import errors
 from portability.engine.runner import Options
 from portability.model.run import Entry
-from portability.model.status import Fact, Goal, RunState
+from portability.model.status import Fact, Goal, RunState, Status
 from portability.steps.base import Advancing
 from portability.steps.directory import STAMP
 from portability.steps.soak import Soak
-from tests.steps_data.run_world import Estate42, Killed, Process
+from tests.steps_data.run_world import RUN, TENANT, Estate42, Killed, Process
 from tests.steps_data.test_cut_over import at
 
 UNTIL_COPY = Options(until="copy-data")
@@ -68,16 +69,34 @@ def soaking() -> Estate42:
 
 def test_the_end_of_a_soak_is_recorded_once_and_counts_through_new_processes() -> None:
     world = soaking()
-    began = world.clock.now()
+    began = float(Process(world).journal().view(RUN).flipped["at"])
+    world.clock.sleep(50)
     with pytest.raises(Killed):
         Process(world, kill_at=20, trap_from="soak").go(options=Options(wait_soak=True))
     world.clock.each = lambda: None
     until = float(soak_note(world).data["until"])
-    assert began + 3600 <= until < began + 3700
+    assert until == began + 3600, "from the flip on, whenever a process first looked"
     world.clock.sleep(1800)
     view = Process(world).go(options=Options(wait_soak=True))
     assert until <= world.clock.now() < until + 700
     assert view.step("soak").output["until"] == until
+
+
+def test_a_new_cutover_after_a_reverse_soaks_anew_from_its_own_flip() -> None:
+    world = soaking()
+    world.clock.each = lambda: None
+    first = Process(world).go(options=Options(wait_soak=True))
+    assert first.step("soak").status is Status.DONE
+    Process(world).go(Goal.REVERSE)
+    world.clock.sleep(10_000)
+    view = Process(world).go(Goal.CUTOVER)
+    view = Process(world).go(options=Options(tick=60.0))
+    assert view.step("soak.2").status is Status.STARTED
+    view = Process(world).go(options=Options(wait_soak=True))
+    assert view.step("soak.2").output["until"] == float(view.flipped["at"]) + 3600
+    assert world.clock.now() >= float(view.flipped["at"]) + 3600
+    assert Process(world).go(Goal.REVERSE).state is RunState.REVERSED
+    assert Process(world).go(Goal.CANCEL).state is RunState.UNWOUND
 
 
 def soak_note(world: Estate42) -> Entry:
@@ -258,3 +277,25 @@ def test_a_move_without_data_is_completed_by_taking_the_stamp_off() -> None:
     assert view.state is RunState.COMPLETED
     assert STAMP not in world.record
     assert world.bucket.objects == {}
+
+
+def test_a_recipe_that_keeps_the_old_copy_ends_without_stamp_and_without_channels() -> None:
+    world = Estate42()
+    world.plan = msgspec.structs.replace(
+        world.plan, steps=[one for one in world.plan.steps if one.uses != "retire_source"]
+    )
+    Process(world).go()
+    number = 0
+    while Process(world).journal().active(TENANT) is not None:
+        process = Process(world, kill_at=number)
+        process.armed = True
+        with contextlib.suppress(Killed):
+            process.go(Goal.COMPLETE)
+        number += 1
+    assert number > 10, "killed at every call on the way"
+    assert Process(world).journal().view(RUN).state is RunState.COMPLETED
+    assert STAMP not in world.record
+    assert world.world.source.items != {}
+    kept = [key.sk for key in world.table.rows if key.sk.startswith(("P#", "K#"))]
+    assert kept == []
+    world.check_end("target")

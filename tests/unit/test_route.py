@@ -110,6 +110,17 @@ def test_what_is_undone_is_not_undone_again() -> None:
     assert ids(ROUTE.touched(half)) == ["cutover", "preflight"]
 
 
+def test_every_flip_to_the_target_has_a_soak_of_its_own() -> None:
+    at = {flips: msgspec.structs.replace(view(Goal.CUTOVER, "target"), flips=flips) for flips in (1, 2, 3, 5)}
+    assert {flips: ids(ROUTE.soak(one)) for flips, one in at.items()} == {
+        1: ["soak"],
+        2: ["soak"],
+        3: ["soak.2"],
+        5: ["soak.3"],
+    }
+    assert ROUTE.uses(at[3])["soak.2"] == "soak"
+
+
 def test_gates_are_for_the_first_leg() -> None:
     from portability.model.recipe import Gate
 
