@@ -15,8 +15,10 @@ from portability.engine.runner import Options, Runner
 from portability.model.run import RunView
 from portability.model.status import Fact, ParkReason, RunState, Status
 from portability.steps.channels import Channels
+from portability.steps.cutover.tripwire import slipped
 from portability.steps.verify_data import verify_all
-from portability.stores.base import Difference, Flow
+from portability.stores.base import Difference, Flow, channel_name
+from portability.stores.dynamodb.digest import key_hash
 
 if TYPE_CHECKING:
     from portability.engine.context import RunContext
@@ -34,6 +36,9 @@ class KeyLook:
     on_destination: bool
     why: str | None
     key_hash: str
+    origin_digest: str  # of the item, 32 hex digits; zeros where there is none
+    destination_digest: str
+    attributes: list[str]  # names of the top-level attributes that differ
 
 
 def flow_of(view: RunView) -> Flow:
@@ -74,7 +79,7 @@ def compare_run(desk: Desk, run: str, *, repair: bool, wait: float, observer: Ob
         outcome = f"{error.code} {error.what}"
         raise
     finally:
-        _put_back(held, before, outcome)
+        put_back(held, before, outcome)
 
 
 def _compare(held: Held, runner: Runner, *, repair: bool) -> dict[str, dict[str, Any]]:
@@ -98,7 +103,7 @@ def _flowing(context: RunContext, flow: Flow) -> RunContext:
     return dataclasses.replace(context, flow=flow)
 
 
-def _put_back(held: Held, before: RunView, outcome: str) -> None:
+def put_back(held: Held, before: RunView, outcome: str) -> None:
     """Leave the run in the state it was found in: a parked one is parked again, for the same reason."""
     try:
         if before.state is RunState.PARKED:
@@ -111,7 +116,10 @@ def _put_back(held: Held, before: RunView, outcome: str) -> None:
 
 
 def look_at_key(desk: Desk, run: str, store: str | None, key: str) -> KeyLook:
-    """Compare one key on both sides, read-only. `key` is `name=value,name=value`, typed as the table's key is."""
+    """Compare one key on both sides, read-only; the origin is the side that serves.
+
+    `key` is `name=value,name=value`, typed as the table's key is, or the hash under which a late write was told.
+    """
     view = desk.journal.view(run)
     plan = view.header.plan
     moving = [move for move in plan.moving if store in (None, move.store)]
@@ -123,10 +131,14 @@ def look_at_key(desk: Desk, run: str, store: str | None, key: str) -> KeyLook:
     planned, flow = moving[0], flow_of(view)
     sides = (planned.source, planned.target) if flow is Flow.FORWARD else (planned.target, planned.source)
     origin = desk.observing.dynamodb(region=sides[0].region, role=sides[0].role)
-    typed = _typed(key, origin.describe(sides[0].table) or {}, sides[0].table)
+    typed = _late(desk, view, planned.store, key)
+    if typed is None:
+        typed = _typed(key, origin.describe(sides[0].table) or {}, sides[0].table)
     (move,) = [one for one in desk.moves(plan, desk.observing) if one.store == planned.store]
     compared = move.compare_keys(flow, [typed])
     differences: list[Difference] = compared.differences
+    items = [desk.observing.dynamodb(region=side.region, role=side.role).get(side.table, typed) or {} for side in sides]
+    attributes = sorted(items[0].keys() | items[1].keys())
     return KeyLook(
         store=planned.store,
         origin=sides[0].table,
@@ -135,7 +147,18 @@ def look_at_key(desk: Desk, run: str, store: str | None, key: str) -> KeyLook:
         on_destination=compared.target_items > 0,
         why=differences[0].why if differences else None,
         key_hash=differences[0].key_hash if differences else "",
+        origin_digest=compared.source_digest,
+        destination_digest=compared.target_digest,
+        attributes=[name for name in attributes if items[0].get(name) != items[1].get(name)] if differences else [],
     )
+
+
+def _late(desk: Desk, view: RunView, store: str, named: str) -> dict[str, Any] | None:
+    """The key of a late write by its hash."""
+    if "=" in named:
+        return None
+    kept = desk.journal.parked_keys(view.header.run, channel_name(store, flow_of(view).opposite))
+    return next((key for key in slipped(kept.items()) if key_hash(key) == named), None)
 
 
 def _typed(text: str, described: dict[str, Any], table: str) -> dict[str, Any]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import threading
 import time
 
+BOOTTIME: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+"""The clock that goes on while a guest is frozen: on CLOCK_MONOTONIC a lease would look renewed a moment ago."""
+
 
 class Stop:
     """Set by a signal or by `run pause`; read by every step between pages.
@@ -43,8 +46,8 @@ class SystemClock:
         return time.time()
 
     def monotonic(self) -> float:
-        """Seconds that only grow."""
-        return time.monotonic()
+        """Seconds that only grow, those of a suspended machine included where the system counts them (Linux)."""
+        return time.monotonic() if BOOTTIME is None else time.clock_gettime(BOOTTIME)
 
     def sleep(self, seconds: float) -> None:
         """Sleep; after a stop was requested only briefly, so that clean-up that waits does not spin."""

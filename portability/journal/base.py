@@ -51,6 +51,9 @@ class Journal(Protocol):
     def parked_groups(self, run: str) -> dict[tuple[str, str], int]:
         """Keys that wait by (channel name, group: a unit, `doubt`, `unwritable`, …), without a lease."""
 
+    def parked_keys(self, run: str, channel: str) -> dict[str, list[Item]]:
+        """The keys that wait in a channel by group, without a lease."""
+
     def start(self, header: Header, holder: Holder, *, write_id: str) -> Held:
         """One transaction: TENANT/ACTIVE, HEADER, LEASE, first entry, RUNS index, PLAN spent.
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from portability import errors
 from portability.journal import chain, lease, rows
-from portability.journal.base import Held
+from portability.journal.base import Held, Item
 from portability.journal.held import HeldRun
 from portability.journal.lease import Clock, Liveness, ThisHost, Timing
 from portability.journal.table import ABSENT, WRITE, Change, Member, Put, Row, Sending, Table
@@ -107,6 +107,13 @@ class TableJournal:
             group = (row["channel"], row["group"])
             counts[group] = counts.get(group, 0) + row["count"]
         return counts
+
+    def parked_keys(self, run: str, channel: str) -> dict[str, list[Item]]:
+        """The keys that wait in a channel by group; see `base.Journal`."""
+        found: dict[str, list[Item]] = {}
+        for row in self.table.query(rows.run_key(run, "").pk, f"{rows.KEYS}{rows.part(channel)}#"):
+            found.setdefault(row["group"], []).extend(rows.keys_of(row))
+        return found
 
     # --------------------------------------------------------------------------------------------------- taking a lease
 

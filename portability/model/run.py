@@ -187,13 +187,19 @@ def _after(step: StepView, entry: Entry) -> StepView:
         step,
         status=next_status(step.status, fact),
         attempts=step.attempts + starts,
-        started_at=entry.at if starts and step.started_at is None else step.started_at,
+        started_at=entry.at if _begins(step, fact) else step.started_at,
         ended_at=entry.at if ends else step.ended_at,
         output=data if fact in (Fact.DONE, Fact.SKIPPED) else step.output,
         intents=[*step.intents, data] if fact is Fact.INTENT else step.intents,
         notes={**step.notes, str(data.get("about", "")): data} if fact is Fact.NOTE else step.notes,
         error=_error(step, entry),
     )
+
+
+def _begins(step: StepView, fact: Fact) -> bool:
+    """Whether the time of a step counts from here: its first start, and while it is undone the first undoing."""
+    undoing = (Status.UNDOING, Status.UNDO_FAILED)
+    return (fact is Fact.STARTED and step.started_at is None) or (fact is Fact.UNDOING and step.status not in undoing)
 
 
 def _error(step: StepView, entry: Entry) -> str:

@@ -97,6 +97,7 @@ STEP_TABLE: dict[tuple[Status, Fact], Status] = {
     (_S.STARTED, _F.SKIPPED): _S.SKIPPED,  # looked closer: nothing to do
     (_S.STARTED, _F.FAILED): _S.FAILED,
     (_S.FAILED, _F.STARTED): _S.STARTED,  # resumed
+    (_S.FAILED, _F.NOTE): _S.FAILED,  # an operator's word on what it failed of
     (_S.DONE, _F.STARTED): _S.STARTED,  # its result went stale (a verification after a restart)
     (_S.DONE, _F.NOTE): _S.DONE,
     (_S.SKIPPED, _F.NOTE): _S.SKIPPED,

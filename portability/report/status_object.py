@@ -136,7 +136,7 @@ def _as_it_ended(spec: StepSpec, view: RunView) -> StepView:
 
 
 def _step(spec: StepSpec, step: StepView, now: float) -> dict[str, Any]:
-    ended = now if step.status is Status.STARTED else step.ended_at
+    ended = now if step.status in (Status.STARTED, Status.UNDOING) else step.ended_at
     seconds = None if step.started_at is None or ended is None else round(max(0.0, ended - step.started_at), 3)
     return {
         "id": spec.id,

@@ -55,8 +55,9 @@ class ProvisionResources:
             move.unprovision(run=ctx.run, created=targets[move.store] in made)
 
     @staticmethod
-    def _intend(ctx: Context, change: Change, *, existed: bool) -> None:
-        ctx.intend(msgspec.structs.replace(change, step=ctx.step), existed=existed)
+    def _intend(ctx: Context, change: Change, *, existed: bool) -> bool:
+        """What the first record says: a repeat finds what this run made, and it did not exist before all the same."""
+        return ctx.intend(msgspec.structs.replace(change, step=ctx.step), existed=existed)
 
     @staticmethod
     def _record(ctx: Context) -> DirectoryRecord:

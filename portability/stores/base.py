@@ -222,11 +222,11 @@ class Move(Protocol):
     def provisioning(self) -> list[Change]:
         """What the target still needs, as observed: `+ table`, or `=` when adopted or there."""
 
-    def provision(self, *, run: str, intend: Callable[[Change, bool], None]) -> None:
+    def provision(self, *, run: str, intend: Callable[[Change, bool], bool | None]) -> None:
         """Ensure the target (keys, GSIs, LSIs, TTL, billing, PITR, encryption, tags, stream); waits until ACTIVE.
 
-        `intend(change, existed)` is called before each effect. A table that is there, is not the tenant's and is not
-        tagged or recorded as ours raises `PreflightRefused`.
+        `intend(change, existed)` is called before each effect; it answers what its first record says. A table that is
+        there, is not the tenant's and is not tagged or recorded as ours raises `PreflightRefused`.
         """
 
     def unprovision(self, *, run: str, created: bool) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 
@@ -273,3 +274,66 @@ def test_verify_finds_one_wrong_item_and_repairs_it(mine: Bench) -> None:
     mine.run("verify", run).expect(0)
     mine.run("verify", run, "--key", "nonsense", "--store", "Order").expect(64)
     assert mine.run("resume", run, "-o", "json").expect(0).json["serving"] == "target"
+
+
+def slip_after_the_flip(mine: Bench) -> threading.Thread:
+    """An application that, once the target serves, writes one item more to the old side: past the fence."""
+    dynamodb = mine.client("dynamodb")
+    item = dynamodb.query(
+        TableName="Order-pooled",
+        KeyConditionExpression="shardId = :one",
+        ExpressionAttributeValues={":one": {"S": "tenant-42-1"}},
+        Limit=1,
+    )["Items"][0]
+
+    def write() -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            record = dynamodb.get_item(
+                TableName="ServerlessSaaS-TenantDetails", Key={"tenantId": {"S": "tenant-42"}}, ConsistentRead=True
+            )["Item"]
+            if record.get("portability", {"M": {}})["M"].get("act") == {"S": "flipped"}:
+                dynamodb.put_item(TableName="Order-pooled", Item={**item, "late": {"S": "by a test"}})
+                return
+            time.sleep(0.05)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    return thread
+
+
+def test_a_late_write_stops_the_run_and_is_overruled_only_in_so_many_words(fresh_bench: MakeBench) -> None:
+    mine = fresh_bench(overrides={"fence": {"tripwire": "4s"}})
+    writer = slip_after_the_flip(mine)
+    stopped = mine.run(*TO_PREMIUM, "-o", "json").expect(11)
+    writer.join()
+    run = stopped.json["run_id"]
+    assert (stopped.json["state"], stopped.json["reason"], stopped.json["serving"]) == ("parked", "mismatch", "target")
+    assert f"portability verify {run}" in stopped.said
+
+    (late,) = mine.run("verify", run, "-o", "json").expect(11).json["late_writes"]
+    (one,) = late["differing"]
+    assert (late["store"], late["keys"], one["why"]) == ("Order", 1, "differs")
+    told = mine.run("verify", run).expect(11)
+    assert f"portability verify {run} --repair --overrule 1" in told.said
+    looked = mine.run("verify", run, "--store", "Order", "--key", one["key_hash"], "-o", "json").expect(11).json
+    assert (looked["attributes"], looked["why"]) == (["late"], "differs")
+    assert looked["origin_digest"] != looked["destination_digest"]
+    assert "by a test" not in told.said + mine.run("verify", run, "--store", "Order", "--key", one["key_hash"]).said
+
+    before = mine.inventory()
+    mine.run("verify", run, "--repair").expect(64)  # nobody to ask
+    mine.run("resume", run).expect(11)
+    mine.run("verify", run, "--repair", "--overrule", "2").expect(64)
+    after = mine.inventory()
+    assert {name for name in before if before[name] != after[name]} == {"portability-journal"}
+    mine.run("verify", run, "--repair", "--overrule", "1").expect(0)
+    assert mine.run("status", run, "-o", "json").expect(0).json["state"] == "parked"
+    assert mine.run("resume", run, "-o", "json").expect(0).json["state"] == "soaking"
+    mine.run("verify", run).expect(0)
+    found = mine.client("dynamodb").scan(TableName="Order-pooled", ConsistentRead=True)["Items"]
+    assert not [item for item in found if "late" in item]
+    mine.run("verify", run, "--repair", "--overrule", "1").expect(64)
+    journal = json.dumps(mine.run("journal", "show", run, "-o", "json").expect(0).json)
+    assert "overruled" in journal
+    assert "by a test" not in journal

@@ -30,7 +30,7 @@ class Making:
         sign = Sign.SAME if self._there() else Sign.CREATE
         return [Change(step="", sign=sign, kind="table", name=self.table)]
 
-    def provision(self, *, run: str, intend: Callable[[Change, bool], None]) -> None:
+    def provision(self, *, run: str, intend: Callable[[Change, bool], bool | None]) -> None:
         if not self._there():
             intend(Change(step="", sign=Sign.CREATE, kind="table", name=self.table), False)
             self._dynamodb.create_table(
@@ -86,6 +86,21 @@ def test_a_table_that_was_there_is_not_taken_away(place: Place) -> None:
     run.apply(STEP, at(run, place, adopted, Making(place, "Order")))
     run.undo(STEP, at(run, place, adopted, Making(place, "Order")))
     assert place.inventory() == before
+
+
+def test_a_repeat_is_told_what_its_first_look_saw(place: Place) -> None:
+    answers: list[bool | None] = []
+
+    class Asking(Making):
+        def provision(self, *, run: str, intend: Callable[[Change, bool], bool | None]) -> None:
+            change = Change(step="", sign=Sign.CREATE, kind="table", name=self.table)
+            answers.append(intend(change, self._there()))
+            super().provision(run=run, intend=lambda _change, _existed: None)
+
+    run = Run(place.plan("premium"))
+    for _ in range(2):
+        run.apply(STEP, at(run, place, Asking(place, "Order")))
+    assert answers == [False, False], "it is there now, and this run made it"
 
 
 def test_a_url_that_provisioning_writes_is_put_back_and_remembered(place: Place) -> None:

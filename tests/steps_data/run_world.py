@@ -338,7 +338,7 @@ class Process:
         self.retry = Retry(attempts=4, base=0.001, cap=0.01, sleep=lambda _seconds: None, rng=random.Random(3))
         self.stop = Stop()
         self.around = Around(
-            carry=lambda _ctx, _flow: {}, value_now=lambda _ctx, _at: None, switch_plan=lambda _ctx, _at: None
+            carry=lambda _ctx, _flow: {}, value_now=lambda _ctx, _at: None, switch_plan=lambda _ctx, _at: 0.0
         )
         self.run_probe: Callable[..., int | None] = lambda *_: 1
         self.on_trap: Callable[[str], None] = lambda _label: None

@@ -371,12 +371,14 @@ def test_users_go_over_before_the_flip_and_the_usage_plan_after_it() -> None:
     def value_now(_ctx: Context, to: Location) -> None:
         order.append(f"value {to.tier} {len(world.flips)}")
 
-    def switch_plan(_ctx: Context, to: Location) -> None:
+    def switch_plan(_ctx: Context, to: Location) -> float:
         order.append(f"switch {to.tier} {len(world.flips)}")
+        return 0.25
 
     process.around = Around(carry=carry, value_now=value_now, switch_plan=switch_plan)
     process.go()
     assert order == ["carry forward 0", "value premium 0", "switch premium 1"]
+    assert notes(world)["usage plan switched"]["gap_ms"] == 250
 
 
 def test_a_reverse_takes_the_stack_row_away_that_the_flip_made() -> None:

@@ -230,7 +230,7 @@ def turn(tables: Tables, goal: Goal | None = None, options: Options | None = Non
         )
         for move in tables.plan.moving
     ]
-    quiet = Around(carry=lambda _c, _f: {}, value_now=lambda _c, _a: None, switch_plan=lambda _c, _a: None)
+    quiet = Around(carry=lambda _c, _f: {}, value_now=lambda _c, _a: None, switch_plan=lambda _c, _a: 0.0)
     steps: list[Any] = [
         Staged(),
         OpenChannel(),

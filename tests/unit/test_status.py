@@ -81,6 +81,13 @@ def test_whatever_had_an_effect_can_be_undone(status: Status) -> None:
     assert next_status(next_status(status, Fact.UNDOING), Fact.UNDONE) is Status.UNDONE
 
 
+def test_the_time_of_a_step_that_is_undone_is_that_of_the_undoing_a_repeated_one_included() -> None:
+    told_of = [("s", Fact.STARTED), ("s", Fact.DONE), ("t", Fact.STARTED), ("s", Fact.UNDOING)]
+    assert told(*told_of).step("s").started_at == 1005.0
+    undone = told(*told_of, ("s", Fact.UNDO_FAILED), ("s", Fact.UNDOING), ("s", Fact.UNDONE)).step("s")
+    assert (undone.started_at, undone.ended_at) == (1005.0, 1008.0)
+
+
 def test_an_undone_step_sees_nothing_more() -> None:
     assert not [fact for status, fact in STEP_TABLE if status is Status.UNDONE]
 

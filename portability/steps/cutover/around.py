@@ -20,7 +20,7 @@ class Around:
 
     carry: Callable[[Context, Flow], Mapping[str, Any]] = users.carry
     value_now: Callable[[Context, Location], str | None] = api_key.value_now
-    switch_plan: Callable[[Context, Location], Any] = api_key.switch_plan
+    switch_plan: Callable[[Context, Location], float] = api_key.switch_plan
 
     def bring_users(self, ctx: Context, leg: Leg) -> None:
         """Carry the users again, so that who was disabled or deleted meanwhile is so on the other side too."""

@@ -1,19 +1,33 @@
-"""After the flip: a record of this tenant on the side just fenced is a write that slipped through."""
+"""After the flip: a record of this tenant on the side just fenced is a write that slipped through.
+
+A slip stops the run until its two sides hold the same, or until an operator has said, in words the journal keeps, that
+the serving side wins over the old side as it was seen. A further write there is a further slip.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from portability import errors
 from portability.steps.base import Context
 from portability.steps.catch_up import POLL
 from portability.steps.channels import Channels
 from portability.steps.cutover.leg import Leg
+from portability.stores.base import Compared, Key
 from portability.stores.dynamodb.parking import CANARY
+
+SLIPS, OVERRULED = "slips", "overruled"
+"""The notes about slips that stopped the run, and about those an operator overruled."""
+
+SHOWN = 20
+"""Hashes of slipped keys that a note names, per store."""
 
 
 def watch(ctx: Context, leg: Leg, watching: Channels, *, until: float) -> None:
     """Watch the old side until `until` (epoch seconds) has been read past. Raises `Mismatch` for a slip that matters.
 
-    A slip whose two sides hold the same by now (the operator settled it) lets the run go on.
+    A slip whose two sides hold the same by now, or that an operator overruled, lets the run go on.
     """
     while True:
         ctx.check()
@@ -28,22 +42,41 @@ def watch(ctx: Context, leg: Leg, watching: Channels, *, until: float) -> None:
         ctx.clock.sleep(POLL)
 
 
+def carry_out(ctx: Context, leg: Leg, watching: Channels) -> None:
+    """Bring the serving side's state over the slips that were overruled. Idempotent; the way back is open."""
+    for store in _overruled(ctx):
+        keys = slipped(ctx.ledger.parked(watching.by_store[store].name).values())
+        watching.moves[store].sync(leg.flow.opposite, keys)
+
+
+def slipped(kept: Iterable[tuple[str, list[Key]]]) -> list[Key]:
+    """The slipped keys among (group, keys) that a watching channel keeps: it was empty at the flip."""
+    return list({repr(sorted(key.items())): key for group, keys in kept if group != CANARY for key in keys}.values())
+
+
+def decided(compared: Compared, keys: int) -> dict[str, Any]:
+    """What an operator's word holds for: so many keys, and the old side (the origin) as it is."""
+    return {"keys": keys, "items": compared.source_items, "digest": compared.source_digest}
+
+
 def _refuse_slips(ctx: Context, leg: Leg, watching: Channels) -> None:
-    seen = {store: list(hashes) for store, hashes in watching.slips().items()}
-    kept = {
-        store: [key for group, keys in ctx.ledger.parked(channel.name).values() if group != CANARY for key in keys]
-        for store, channel in watching.by_store.items()
-    }
-    for store, keys in kept.items():
-        if keys and store not in seen:
-            hashes = [one.key_hash for one in watching.moves[store].compare_keys(leg.flow, keys).differences]
-            if hashes:
-                seen[store] = hashes
-    differing = {store: hashes for store, hashes in seen.items() if not _settled(leg, watching, store, kept[store])}
+    seen, overruled = watching.slips(), _overruled(ctx)
+    differing: dict[str, list[str]] = {}
+    for store, channel in watching.by_store.items():
+        keys = slipped(ctx.ledger.parked(channel.name).values())
+        hashes = seen.get(store, [])
+        if keys:
+            compared = watching.moves[store].compare_keys(leg.flow, keys)
+            hashes = [one.key_hash for one in compared.differences]
+            if decided(compared, len(keys)) == overruled.get(store):
+                hashes = []
+        if hashes:
+            differing[store] = hashes
     if not differing:
         return
-    ctx.note("slips", stores={store: hashes[:20] for store, hashes in differing.items()})
-    counted = ", ".join(f"{len(hashes)} of {store}" for store, hashes in sorted(differing.items()))
+    counts = {store: len(hashes) for store, hashes in differing.items()}
+    ctx.note(SLIPS, stores={store: hashes[:SHOWN] for store, hashes in differing.items()}, counts=counts)
+    counted = ", ".join(f"{count} of {store}" for store, count in sorted(counts.items()))
     raise errors.Mismatch(
         f"writes reached the old side after it was fenced: {counted}; nothing was discarded",
         next=f"portability verify {ctx.run}",
@@ -51,6 +84,6 @@ def _refuse_slips(ctx: Context, leg: Leg, watching: Channels) -> None:
     )
 
 
-def _settled(leg: Leg, watching: Channels, store: str, keys: list[dict[str, object]]) -> bool:
-    """Whether the slipped keys, where they are known, hold the same on both sides."""
-    return bool(keys) and not watching.moves[store].compare_keys(leg.flow, keys).differences
+def _overruled(ctx: Context) -> Mapping[str, Any]:
+    stores: Mapping[str, Any] = ctx.view.step(ctx.step).notes.get(OVERRULED, {}).get("stores", {})
+    return stores

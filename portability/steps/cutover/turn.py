@@ -26,7 +26,7 @@ from portability.steps.cutover.gates import (
 from portability.steps.cutover.leg import Leg, flipped
 from portability.steps.cutover.pause import Pause
 from portability.steps.cutover.take_back import find_out, take_back
-from portability.steps.cutover.tripwire import watch
+from portability.steps.cutover.tripwire import OVERRULED, SLIPS, carry_out, watch
 from portability.steps.directory import DirectoryRecord, Stamp
 from portability.steps.fence.base import Fence, hold
 from portability.steps.verify_data import horizon_left
@@ -153,7 +153,10 @@ class Turn:
             self.back.start(ChannelState.PARK)
         elif self.back is not None:
             self.back.become(ChannelState.PARK)
-        self.around.switch_plan(ctx, leg.destination)
+        gap = self.around.switch_plan(ctx, leg.destination)
+        if gap:
+            # Between the two plans the key had no limits and, where a plan is required, no access.
+            ctx.note("usage plan switched", gap_ms=round(gap * 1000))
         if self.channels is None or self.back is None:
             return
         if "tripwire" not in ctx.view.step(ctx.step).notes:
@@ -163,6 +166,7 @@ class Turn:
         # What the way back writes on the old side would look like slips from here on.
         self.channels.stop()
         self.back.become(ChannelState.SYNC)
+        carry_out(ctx, leg, self.channels)
         patience = self.limits.patience + horizon_left(ctx)
         wait_caught_up(ctx, self.back, threshold=self.limits.threshold, window=0.0, patience=patience)
         self.back.settle(patience=patience)
@@ -171,13 +175,14 @@ class Turn:
 def outcome(ctx: Context, leg: Leg) -> dict[str, Any]:
     """A flipped leg's figures, from the journal: the process that flipped may be gone."""
     facts, notes = ctx.view.flipped, ctx.view.step(ctx.step).notes
-    slips = notes.get("slips", {}).get("stores", {})
+    slips = notes.get(SLIPS, {}).get("counts", {})
     return {
         "serving": leg.after,
         "fence": facts.get("fence"),
         "pause_ms": notes.get("pause", facts).get("pause_ms"),
         **{name: facts.get(name) for name in ("fence_ms", "drain_ms", "verify_ms")},
-        "late_events": sum(len(hashes) for hashes in slips.values()),
+        "late_events": sum(slips.values()),
+        "overruled": notes.get(OVERRULED, {}).get("writes", 0),
         "certificate": {
             "run": ctx.run,
             "serving": leg.after,
