@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup tools engines demo test check format lint types docs ledger bench lock clean
+.PHONY: help setup tools engines demo test check format lint types docs ledger model bench lock clean
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -67,6 +67,9 @@ format: setup ## rewrite the sources the way lint wants them
 
 ledger: engines ## the long ledger campaign: make ledger RUNS=25 SEED=7
 	$(BIN)/python -m pytest tests/engines/test_ledger.py --runs $(RUNS) $(if $(SEED),--seed $(SEED))
+
+model: setup ## explore the protocol's models: print each counterexample, write docs/reference/model.md
+	$(BIN)/python -m tests.model
 
 bench: engines $(PEERS) ## measure everything and hold it to the targets: make bench ONLY=client WRITE=1
 	$(BIN)/python -m tests.benchmarks --cutovers $(CUTOVERS) $(if $(ONLY),--only $(ONLY)) $(if $(WRITE),--write)
