@@ -12,6 +12,8 @@ class Sizes:
     """Numbers of items, unless said otherwise."""
 
     pairs: int = 5
+    warm: int = 1  # rounds before the first that counts: the server's code is compiled as it runs
+    contests: tuple[str, ...] = ("tls_1k", "tls_200", "plain_1k")  # against the stub server, the first for the memory
     per_partition: int = 12_500  # of the stub server
     peer: int = 50_000
     ours_long: int = 1_000_000
@@ -25,11 +27,17 @@ class Sizes:
     cutovers: int = 100
     tenant: int = 200  # that the tenant has whose writes pause
     rate: float = 100.0  # writes per second of the application
-    throttled: int = 20_000
+    throttled: int = 40_000
+    changed: int = 5_000
+    shards: int = 256  # of the fake stream
+    records: float = 20_500.0  # written a second: those of the last moment are not read when the clock stops
+    streamed: float = 12.0  # seconds
 
 
 SMOKE = Sizes(
     pairs=1,
+    warm=0,
+    contests=("tls_1k",),
     per_partition=50,
     peer=100,
     ours_long=200,
@@ -44,5 +52,9 @@ SMOKE = Sizes(
     tenant=20,
     rate=20.0,
     throttled=200,
+    changed=100,
+    shards=4,
+    records=400.0,
+    streamed=6.0,
 )
 """For the suite: every part runs, no figure means anything."""

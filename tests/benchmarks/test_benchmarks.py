@@ -9,8 +9,9 @@ import pytest
 
 from tests.benchmarks import moving, page, results
 from tests.benchmarks.__main__ import PARTS, measure_all
+from tests.benchmarks.parts.client import CONTESTS
 from tests.benchmarks.results import Part, Report, Row
-from tests.benchmarks.sizes import SMOKE
+from tests.benchmarks.sizes import SMOKE, Sizes
 from tests.benchmarks.targets import TARGETS, missed
 
 ALONG = {"client": ["client", "memory"]}
@@ -18,17 +19,23 @@ ALONG = {"client": ["client", "memory"]}
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)  # processes are what it is about: on a busy machine each takes its time to start
 @pytest.mark.parametrize("part", sorted(PARTS.keys() - {"memory"}))
-def test_every_part_measures_every_figure_that_a_target_names(
+def test_every_part_measures_figures_that_targets_name(
     part: str, dynamodb_local: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DYNAMODB_LOCAL_URL", dynamodb_local)
     found = measure_all(ALONG.get(part, [part]), SMOKE)
     assert set(found) == set(ALONG.get(part, [part]))
-    for target in TARGETS:
-        if target.part in found:
-            assert found[target.part].figures[target.figure] > 0
-    assert all(row.runs for each in found.values() for row in each.rows)
+    for name, measured in found.items():
+        figures = {target.figure for target in TARGETS if target.part == name}
+        assert measured.figures.keys() == (figures if name != "client" else set(SMOKE.contests))
+        assert all(value > 0 for value in measured.figures.values())
+        assert all(row.runs for row in measured.rows)
+
+
+def test_every_figure_of_a_client_is_a_contest_that_is_held() -> None:
+    assert {target.figure for target in TARGETS if target.part == "client"} < set(Sizes().contests) == set(CONTESTS)
 
 
 def test_a_report_whose_every_figure_is_at_its_bound_misses_none() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -58,42 +58,40 @@ class Contest:
         return Row(says, "MB", [each["peak_rss_mb"] for each in self.told[name]])
 
 
+CONTESTS: Mapping[str, tuple[str, int, bool]] = {
+    "tls_1k": ("TLS, 1 KB", items.SIZES[0], True),
+    "tls_200": ("TLS, 200 B", items.SIZES[1], True),
+    "plain_1k": ("plain, 1 KB", items.SIZES[0], False),
+}
+"""What is said of each contest, the size of its items, and whether it is over TLS."""
+
+
 def measure(sizes: Sizes) -> dict[str, Part]:
-    """Both items over TLS and the larger one in plain, in pairs; memory from our runs over TLS."""
+    """Every contest in pairs; memory and profile from our runs in the first."""
+    ours = {"tls_1k": sizes.ours_long, "tls_200": sizes.ours_small, "plain_1k": sizes.ours_short}
     rows: list[Row] = []
     figures: dict[str, float] = {}
-    notes: list[str] = []
-    with _contest(sizes, items.SIZES[0], tls=True) as large:
-        for pair in range(sizes.pairs):
-            _pair(large, pair, sizes.peer, sizes.ours_long, sizes.ours_short)
-        rows += _rows(large, "TLS, 1 KB")
-        figures["tls_1k"] = rows[0].median
-        notes.append(_of_server(large, "TLS, 1 KB"))
-        memory = _memory(large)
-        profile = large.copy("ours", sizes.ours_short, "--profile")["profile"]
-    for size, tls, says, ours in (
-        (items.SIZES[1], True, "TLS, 200 B", sizes.ours_small),
-        (items.SIZES[0], False, "plain, 1 KB", sizes.ours_short),
-    ):
-        with _contest(sizes, size, tls=tls) as contest:
+    notes = [f"{WORKERS} workers each."]
+    profile: list[tuple[str, float]] = []
+    memory: dict[str, Part] = {}
+    for name in sizes.contests:
+        says, _, _ = CONTESTS[name]
+        with _contest(sizes, name) as contest:
             for pair in range(sizes.pairs):
-                _pair(contest, pair, sizes.peer, ours)
-            added = _rows(contest, says)
-            rows += added
-            notes.append(_of_server(contest, says))
-            if size == items.SIZES[1]:
-                figures["tls_200"] = added[0].median
-    notes.insert(
-        0,
-        f"Items copied in a run: boto3 {sizes.peer:,}; ours {sizes.ours_long:,} (TLS, 1 KB), {sizes.ours_small:,}"
-        f" (200 B), {sizes.ours_short:,} (plain); {WORKERS} workers each.",
-    )
-    return {"client": Part(rows, figures, notes, profile), "memory": memory}
+                _pair(contest, pair, sizes.peer, ours[name], 0 if memory else sizes.ours_short)
+            if not memory:
+                memory = {"memory": _memory(contest)}
+                profile = contest.copy("ours", sizes.ours_short, "--profile")["profile"]
+        added = _rows(contest, says)
+        figures[name] = added[0].median
+        rows += added
+        notes.append(f"{says}: boto3 copied {sizes.peer:,} items in a run, ours {ours[name]:,}. {_of_server(contest)}")
+    return {"client": Part(rows, figures, notes, profile), **memory}
 
 
 def measure_memory(sizes: Sizes) -> dict[str, Part]:
     """The memory alone."""
-    with _contest(sizes, items.SIZES[0], tls=True) as contest:
+    with _contest(sizes, sizes.contests[0]) as contest:
         for _ in range(sizes.pairs):
             contest.note("short", "ours", sizes.ours_short)
             contest.note("long", "ours", sizes.ours_long)
@@ -101,10 +99,12 @@ def measure_memory(sizes: Sizes) -> dict[str, Part]:
 
 
 @contextmanager
-def _contest(sizes: Sizes, size: int, *, tls: bool) -> Iterator[Contest]:
+def _contest(sizes: Sizes, name: str) -> Iterator[Contest]:
+    _, size, tls = CONTESTS[name]
     with stub.running(size=size, per_partition=sizes.per_partition, tls=tls) as server:
         contest = Contest(server, sizes)
-        contest.copy("ours", sizes.ours_short)  # the server's code is compiled as it runs
+        for _ in range(sizes.warm):
+            contest.copy("ours", sizes.ours_short)
         contest.server_cpu.clear()
         yield contest
 
@@ -129,7 +129,7 @@ def _memory(contest: Contest) -> Part:
     return Part([growth, long, short], {"peak_mb": max(long.runs), "growth": growth.median}, notes)
 
 
-def _of_server(contest: Contest, says: str) -> str:
+def _of_server(contest: Contest) -> str:
     busy = {who: max(shares) for who, shares in contest.server_cpu.items()}
-    told_ = ", ".join(f"{share:.2f} under {'boto3' if who == 'boto3' else 'ours'}" for who, share in busy.items())
-    return f"Cores that the stub server itself kept busy, {says}, at most: {told_}."
+    shares = ", ".join(f"{share:.2f} under {who}" for who, share in sorted(busy.items()))
+    return f"The server itself kept so many cores busy, at most: {shares}."

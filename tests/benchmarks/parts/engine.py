@@ -18,22 +18,22 @@ PEERS = {
 
 
 def measure(sizes: Sizes) -> dict[str, Part]:
-    """Rounds of every copier, the first of them not counted: the engine's code is compiled as it runs."""
+    """Rounds of every copier; the slower peers leave out those that do not count."""
     speeds: dict[str, list[float]] = defaultdict(list)
     over = items.partitions(engine.WORKERS)
     with engine.running() as local, local.table() as source, local.table() as small:
         local.fill(source, sizes.engine, over)
         local.fill(small, sizes.slow, over)
-        for number in range(sizes.pairs + 1):
+        for number in range(-sizes.warm, sizes.pairs):
             turns = [LIMIT, OURS, BOTO3]
             for who in turns if number % 2 else reversed(turns):
                 speeds[who].append(_speed(local, who, source, sizes.engine, over))
-            for peer in sizes.slow_peers if number else ():
+            for peer in sizes.slow_peers if number >= 0 else ():
                 speeds[PEERS[peer]].append(_speed(local, peer, small, sizes.slow, over))
         with local.table() as target:
             profile = local.copy("ours", source, target, over, "--profile")["profile"]
     for who in (LIMIT, OURS, BOTO3):
-        del speeds[who][0]
+        del speeds[who][: sizes.warm]
     rows = {who: Row(who, "items/s", runs) for who, runs in speeds.items()}
     of_limit, of_boto3 = ratios(rows[OURS], rows[LIMIT]), ratios(rows[OURS], rows[BOTO3])
     others = [ratios(rows[OURS], row) for who, row in rows.items() if who in PEERS.values()]

@@ -21,14 +21,14 @@ PATIENCE = 60.0  # seconds for the last changed keys
 
 
 def measure(sizes: Sizes) -> dict[str, Part]:
-    """Pairs of copies; the first pair is not counted."""
+    """Pairs of copies."""
     over = items.partitions(engine.WORKERS)
     calm: list[float] = []
     busy: list[float] = []
     synced: list[float] = []
     with engine.running() as local, local.table(stream=True) as source:
         local.fill(source, sizes.load, over)
-        for number in range(sizes.pairs + 1):
+        for number in range(sizes.warm + sizes.pairs):
             for written in (False, True) if number % 2 else (True, False):
                 with contextlib.ExitStack() as stack:
                     target = stack.enter_context(local.table())
@@ -38,12 +38,14 @@ def measure(sizes: Sizes) -> dict[str, Part]:
                 (busy if written else calm).append(round(seconds, 3))
                 if written:
                     synced.append(float(keys))
-    rows = [Row("under a writer", "s", busy[1:]), Row("without", "s", calm[1:])]
+    rows = [Row("under a writer", "s", busy[sizes.warm :]), Row("without", "s", calm[sizes.warm :])]
     longer = ratios(*rows)
     notes = [f"{sizes.load:,} items, {engine.WORKERS} workers, {sizes.rate:g} writes per second."]
     return {
         "load": Part(
-            [longer, *rows, Row("keys synced meanwhile", "keys", synced[1:])], {"longer": longer.median}, notes
+            [longer, *rows, Row("keys synced meanwhile", "keys", synced[sizes.warm :])],
+            {"longer": longer.median},
+            notes,
         )
     }
 

@@ -24,7 +24,9 @@ def measure(sizes: Sizes) -> dict[str, Part]:
             local.fill(table, sizes.engine, over)
         page = local.dynamo.query(source, Condition("#p = :p", {"#p": "pk"}, {":p": {"S": over[0]}})).items
         digests = [_digests(page, sizes.digests) for _ in range(sizes.pairs)]
-        compared = [_compared(source, target, over, sizes.engine) for _ in range(sizes.pairs + 1)][1:]
+        compared = [_compared(source, target, over, sizes.engine) for _ in range(sizes.warm + sizes.pairs)][
+            sizes.warm :
+        ]
     rows = [
         Row("digest, 1 KB items, one core", "items/s", digests),
         Row(f"both sides compared, {WORKERS} workers", "items/s", compared),

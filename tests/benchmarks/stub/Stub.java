@@ -13,9 +13,12 @@ import java.security.KeyStore;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import java.util.zip.CRC32;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
@@ -24,10 +27,10 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 /**
  * A DynamoDB that costs nothing: it answers Query with pages made beforehand and takes every BatchWriteItem.
  *
- * <p>java Stub.java TEMPLATE PER_PARTITION PER_PAGE PAYLOAD [KEYSTORE PASSWORD]. TEMPLATE is a file with one item's
- * JSON, in which @PK@ and @SK@ (ten digits are put there) stand for its key. Every partition has PER_PARTITION items,
- * PER_PAGE on a page. PAYLOAD is a number of bytes that every written item surely has. It says its port on stdout and
- * ends with its stdin. GET / tells what it did: items written, requests, CPU seconds.
+ * <p>java Stub.java TEMPLATE PER_PARTITION PER_PAGE SIZE [KEYSTORE PASSWORD]. TEMPLATE is a file with one item's JSON,
+ * in which @PK@ and @SK@ (ten digits are put there) stand for its key. Every partition has PER_PARTITION items, PER_PAGE
+ * on a page. SIZE is an item's bytes as DynamoDB counts them. It says its port on stdout and ends with its stdin.
+ * GET / tells what it did: items written, requests, CPU seconds; GET /units the write units of each tenth of a second.
  */
 public final class Stub {
     private static final Pattern PARTITION = Pattern.compile("\"ExpressionAttributeValues\"\\s*:\\s*\\{[^{]*\\{\\s*\"S\"\\s*:\\s*\"([^\"]*)\"");
@@ -46,16 +49,18 @@ public final class Stub {
     private final String template;
     private final int perPartition;
     private final int perPage;
-    private final int payload;
+    private final int size;
     private final Map<String, Page> pages = new ConcurrentHashMap<>();
     private final LongAdder written = new LongAdder();
     private final LongAdder requests = new LongAdder();
+    private final long began = System.nanoTime();
+    private final AtomicLongArray units = new AtomicLongArray(36_000); // an hour
 
-    private Stub(String template, int perPartition, int perPage, int payload) {
+    private Stub(String template, int perPartition, int perPage, int size) {
         this.template = template;
         this.perPartition = perPartition;
         this.perPage = perPage;
-        this.payload = payload;
+        this.size = size;
     }
 
     public static void main(String[] args) throws Exception {
@@ -107,11 +112,10 @@ public final class Stub {
                 switch (connection.operation()) {
                     case "Query" -> query(connection);
                     case "BatchWriteItem" -> {
-                        written.add(putsIn(connection.body, connection.length));
-                        connection.answer(ACCEPTED, ACCEPTED.length);
+                        connection.answer(write(connection.body, connection.length));
                     }
                     case "DescribeTable" -> connection.answer(TABLE, TABLE.length);
-                    case "" -> connection.answer(told());
+                    case "" -> connection.answer(connection.header.startsWith("GET /units") ? timeline() : told());
                     default -> connection.answer(400, UNKNOWN, UNKNOWN.length);
                 }
             }
@@ -121,6 +125,28 @@ public final class Stub {
     private byte[] told() {
         var system = (com.sun.management.OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
         return ("{\"items\":" + written.sum() + ",\"requests\":" + requests.sum() + ",\"cpu_seconds\":" + system.getProcessCpuTime() / 1e9 + "}").getBytes(UTF_8);
+    }
+
+    private byte[] timeline() {
+        int last = Math.min(units.length(), tenth() + 1);
+        return IntStream.range(0, last).mapToObj(at -> Long.toString(units.get(at))).collect(Collectors.joining(",", "[", "]")).getBytes(UTF_8);
+    }
+
+    private int tenth() {
+        return (int) ((System.nanoTime() - began) / 100_000_000L);
+    }
+
+    private byte[] write(byte[] body, int length) {
+        int puts = putsIn(body, length);
+        int cost = puts * ((size + 1023) / 1024);
+        written.add(puts);
+        units.addAndGet(Math.min(tenth(), units.length() - 1), cost);
+        int end = Math.min(length, 200);
+        String ends = new String(body, 0, end, UTF_8) + new String(body, length - end, end, UTF_8);
+        if (!ends.contains("\"ReturnConsumedCapacity\"")) {
+            return ACCEPTED;
+        }
+        return ("{\"UnprocessedItems\":{},\"ConsumedCapacity\":[{\"TableName\":\"stub\",\"CapacityUnits\":" + cost + ".0}]}").getBytes(UTF_8);
     }
 
     private void query(Connection connection) throws IOException {
@@ -178,7 +204,7 @@ public final class Stub {
         for (int at = 0; at <= length - PUT.length; at++) {
             if (body[at] == '"' && Arrays.equals(body, at, at + PUT.length, PUT, 0, PUT.length)) {
                 puts++;
-                at += payload;
+                at += size / 2; // an item's JSON is longer than that
             }
         }
         return puts;

@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.benchmarks import items
 from tests.support.dynamodb_local import EngineMissingError
@@ -40,9 +41,17 @@ class Stub:
 
     def counted(self) -> Counted:
         """What it has done."""
+        return Counted(**self._told(""))
+
+    def units(self) -> list[int]:
+        """Write units that it took in each tenth of a second since it started."""
+        units: list[int] = self._told("units")
+        return units
+
+    def _told(self, path: str) -> Any:
         context = None if self.ca_bundle is None else ssl.create_default_context(cafile=str(self.ca_bundle))
-        with urllib.request.urlopen(self.endpoint, context=context, timeout=10) as answer:  # noqa: S310 - loopback
-            return Counted(**json.load(answer))
+        with urllib.request.urlopen(self.endpoint + path, context=context, timeout=10) as answer:  # noqa: S310 - loopback
+            return json.load(answer)
 
 
 @contextlib.contextmanager
@@ -55,7 +64,7 @@ def running(*, size: int, per_partition: int, tls: bool) -> Iterator[Stub]:
         template, keystore = Path(folder, "item.json"), Path(folder, "keys.p12")
         template.write_text(items.template(size), encoding="ascii")
         argv = ["java", "-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", str(Path(__file__).with_name("Stub.java"))]
-        argv += [str(template), str(per_partition), str(PAGE_BYTES // size), str(size // 2)]
+        argv += [str(template), str(per_partition), str(PAGE_BYTES // size), str(size)]
         if tls:
             argv += [str(keystore), PASSWORD]
         ca_bundle = _certificate(keystore) if tls else None
