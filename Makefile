@@ -68,8 +68,8 @@ format: setup ## rewrite the sources the way lint wants them
 ledger: engines ## the long ledger campaign: make ledger RUNS=25 SEED=7
 	$(BIN)/python -m pytest tests/engines/test_ledger.py --runs $(RUNS) $(if $(SEED),--seed $(SEED))
 
-model: setup ## explore the protocol's models: print each counterexample, write docs/reference/model.md
-	$(BIN)/python -m tests.model
+model: setup ## explore the protocol's models, the large spaces too; print each counterexample, write docs/reference/model.md
+	$(BIN)/python -m tests.model --deep
 
 bench: engines $(PEERS) ## measure everything and hold it to the targets: make bench ONLY=client WRITE=1
 	$(BIN)/python -m tests.benchmarks --cutovers $(CUTOVERS) $(if $(ONLY),--only $(ONLY)) $(if $(WRITE),--write)

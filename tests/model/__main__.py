@@ -1,18 +1,22 @@
-"""Explore everything, print each counterexample, and write the page."""
+"""Explore everything, print each counterexample, and write the page; `--deep`: the large spaces too."""
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 
 from tests.model import page
-from tests.model.spaces import RULES, SPACES, explored, without
+from tests.model.spaces import DEEP, RULES, SPACES, explored, without
 
 
 def main() -> int:
     """Explore; 1 where a space holds a counterexample or a rule's absence shows none."""
+    parser = argparse.ArgumentParser(prog="python -m tests.model", description=__doc__)
+    parser.add_argument("--deep", action="store_true", help="explore the large spaces too: two minutes, 900 MB")
+    deep = parser.parse_args().deep
     failed = False
-    for space in SPACES:
+    for space in (*SPACES, *(DEEP if deep else ())):
         began = time.monotonic()
         found = explored(space)
         failed = failed or found.counterexample is not None or found.states < space.floor

@@ -31,7 +31,8 @@ keys, each a unit or a shard of its own, and a second runner that takes over at 
 ## Explored whole
 """
 SECOND = """\
-`make model` explores them, and prints every step of each counterexample below.
+`make model` explores four million states more, with more writes, deaths and lost answers at once, and prints
+every step of each counterexample below.
 
 ## Every rule is needed
 
