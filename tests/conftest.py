@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
-from portability.sandbox import server
 from tests.support import engines
 from tests.support import world as world_support
 from tests.support.dynamodb_local import ROOT
@@ -156,11 +155,10 @@ def rng(seed: int, request: pytest.FixtureRequest) -> random.Random:
 
 
 @pytest.fixture(scope="session")
-def own_moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def own_moto(pytestconfig: pytest.Config) -> Iterator[str]:
     """Return the endpoint of a moto server of this worker's own, which worlds reset."""
-    state = tmp_path_factory.mktemp("own-moto")
-    yield server.start(state).endpoint
-    server.stop(state)
+    with pytestconfig.stash[ENGINES].own_server("worlds") as running:
+        yield running.endpoint
 
 
 @pytest.fixture(params=["reference", "single-table"])

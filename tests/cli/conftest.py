@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from portability.sandbox import server
 from tests.cli.bench import REGION, Bench, make_bench
+from tests.conftest import ENGINES
 
 
 def environment(dynamodb: str, rest: str) -> dict[str, str]:
@@ -29,11 +29,10 @@ def environment(dynamodb: str, rest: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def control_plane(pytestconfig: pytest.Config) -> Iterator[str]:
     """Return a moto server of these tests' own: others reset theirs."""
-    state = tmp_path_factory.mktemp("moto")
-    yield server.start(state).endpoint
-    server.stop(state)
+    with pytestconfig.stash[ENGINES].own_server("cli") as running:
+        yield running.endpoint
 
 
 @pytest.fixture(scope="module")

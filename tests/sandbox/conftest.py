@@ -8,16 +8,16 @@ import pytest
 
 from portability.sandbox import server
 from portability.sandbox.clients import Clients, environment, open_clients
+from tests.conftest import ENGINES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 @pytest.fixture(scope="session")
-def sandbox_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Server]:
-    state = tmp_path_factory.mktemp("sandbox")
-    yield server.start(state)
-    server.stop(state)
+def sandbox_server(pytestconfig: pytest.Config) -> Iterator[server.Server]:
+    with pytestconfig.stash[ENGINES].own_server("sandbox") as running:
+        yield running
 
 
 @pytest.fixture

@@ -17,12 +17,11 @@ from portability.model.plan import Plan
 from portability.model.recipe import Recipe
 from portability.plan.compile import NothingToDo, compile_plan
 from portability.plan.load import load_estate, load_recipes
-from portability.sandbox import server
 from portability.sandbox.clients import client, environment
 from portability.sandbox.seed import reset, seed
 from portability.steps import catalog
 from portability.steps.directory import DirectoryTable
-from tests.conftest import REGION
+from tests.conftest import ENGINES, REGION
 from tests.steps_control.fake_context import quick_retry
 from tests.support.dynamodb_local import ROOT
 from tests.support.inventory import Inventory
@@ -99,11 +98,10 @@ class Place:
 
 
 @pytest.fixture(scope="session")
-def own_moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def own_moto(pytestconfig: pytest.Config) -> Iterator[str]:
     """A moto server that only these tests of this worker use: an inventory of everything must stand still."""
-    state = tmp_path_factory.mktemp("steps-control")
-    yield server.start(state).endpoint
-    server.stop(state)
+    with pytestconfig.stash[ENGINES].own_server("steps-control") as running:
+        yield running.endpoint
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 The pytest process that owns the job makes a folder and tells its workers. Whoever first needs an engine starts it under
 a file lock and leaves a record; the owner ends what the records name, and a janitor process does so should the owner be
-killed. A process is ended by its id, and only while it is still the very process that was started.
+killed. Servers that some tests have to themselves (`own_server`) have their state in the same folder, so they end as
+well. A process is ended by its id, and only while it is still the very process that was started.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from portability.sandbox import server
 from portability.sandbox.process import birth
 from tests.support import dynamodb_local
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 STOP_WITHIN = 10.0  # seconds
 LOOK_EVERY = 0.1
 DYNAMODB_LOCAL, SPAWNED, MOTO, JANITOR = "dynamodb-local", "dynamodb-local-spawned", "moto", "janitor"
+SERVERS = "servers"
 
 
 class Engine(msgspec.Struct, frozen=True):
@@ -55,6 +58,17 @@ class Engines:
         """Ensure the sandbox's moto server, which answers one request at a time."""
         return self._ensure(MOTO, self._start_moto)
 
+    @contextlib.contextmanager
+    def own_server(self, name: str) -> Iterator[server.Server]:
+        """A sandbox server that only these tests of this process use, until the block ends or the job does."""
+        self._ensure(JANITOR, self._start_janitor)
+        state = self.folder / SERVERS / f"{name}-{os.getpid()}"
+        try:
+            yield server.start(state)
+        finally:
+            server.stop(state)
+            shutil.rmtree(state, ignore_errors=True)
+
     def report(self) -> list[str]:
         """Name each engine that was started, with the version that it gave itself."""
         started = {kind: self._recorded(kind) for kind in (DYNAMODB_LOCAL, MOTO)}
@@ -67,7 +81,12 @@ class Engines:
     def end(self) -> None:
         """End what this job started, the janitor last, and forget it."""
         with self._exclusive(DYNAMODB_LOCAL), self._exclusive(MOTO):  # a worker may still be starting one
-            self._settle_moto()
+            if self._recorded(MOTO) is None:
+                self._settle(self.folder / "moto")
+            else:
+                server.stop(self.folder / "moto")
+            for state in self.folder.joinpath(SERVERS).glob("*"):
+                self._settle(state)
             for kind in (SPAWNED, DYNAMODB_LOCAL, MOTO, JANITOR):
                 engine = self._recorded(kind)
                 if engine is not None and engine.pid not in {None, os.getpid()}:
@@ -80,18 +99,14 @@ class Engines:
         return _engine(running.endpoint, running.version, running.pid)
 
     def _start_moto(self) -> Engine:
-        from portability.sandbox import server
-
         running = server.start(self.folder / "moto")
         return _engine(running.endpoint, importlib.metadata.version("moto"), running.pid)
 
-    def _settle_moto(self) -> None:
-        """Wait for a server whose starter was killed meanwhile: it names itself once it answers."""
-        from portability.sandbox import server
-
-        state = self.folder / "moto"
+    @staticmethod
+    def _settle(state: Path) -> None:
+        """End a server, and wait for one whose starter was killed meanwhile: it names itself once it answers."""
         deadline = time.monotonic() + STOP_WITHIN
-        while state.exists() and self._recorded(MOTO) is None and time.monotonic() < deadline:
+        while state.exists() and time.monotonic() < deadline:
             if server.find(state) is not None:
                 server.stop(state)
                 return
@@ -148,6 +163,7 @@ class Engines:
 
 def own(folder: Path) -> Engines:
     """Make this process the owner of the engines in `folder`: it calls `end()`."""
+    folder.mkdir(parents=True, exist_ok=True)
     engines = Engines(folder)
     engines._record("owner", _engine("", "", os.getpid()))
     return engines

@@ -158,7 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
     wire: ClassVar[Wire]
 
     def _hand_on(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = self._body()
         if not self.wire.passes(_call(self.command, self.path, self.headers, body)):
             self.close_connection = True
             return
@@ -178,6 +178,17 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(told)
         finally:
             upstream.close()
+
+    def _body(self) -> bytes:
+        if "chunked" not in self.headers.get("Transfer-Encoding", "").lower():
+            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        parts = []
+        while size := int(self.rfile.readline().partition(b";")[0], 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        while self.rfile.readline().strip():  # trailers
+            pass
+        return b"".join(parts)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _hand_on  # noqa: N815 - named by http.server
 
