@@ -12,6 +12,7 @@ import enum
 import inspect
 import re
 import sys
+import textwrap
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,9 +28,10 @@ from portability.cli.exit_codes import TABLE  # noqa: E402
 from portability.engine import gates  # noqa: E402
 from portability.model.estate import Estate  # noqa: E402
 from portability.model.recipe import Recipe  # noqa: E402
+from portability.report.error_pages import every_page  # noqa: E402
 from portability.steps import catalog  # noqa: E402
 
-SIGNALS = (129, 130, 143)  # SIGHUP, SIGINT, SIGTERM
+WIDTH = 120
 PAGES = ROOT / "docs" / "reference"
 NOTE = "<!-- Written by docs/generate.py from the sources; change those, then run it. -->"
 _PLAIN: dict[object, str] = {
@@ -214,39 +216,30 @@ def steps_page() -> str:
 
 
 def errors_page() -> str:
-    """The tree, then one row per class."""
+    """The tree, one row per error, then what `portability explain` says of each."""
     text = inspect.getdoc(errors) or ""
     intro, _, tree = (
         text.partition("\n\nPortabilityError") if "\n\nPortabilityError" in text else text.partition("\n\n    ")
     )
     rows = ["| code | name | exit | meaning |", "|---|---|---|---|"]
-    for kind in classes():
-        cells = (kind.code, kind.__name__, ", ".join(map(str, _exits(kind))), _first(kind))
+    said = []
+    for page in every_page():
+        meaning = " ".join(page.family.split("\n\n")[0].split())
+        cells = (page.code, page.name, ", ".join(map(str, page.exits)), meaning)
         rows.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
+        said += [f"## {page.code} {page.name}", textwrap.fill(page.text, WIDTH, break_on_hyphens=False)]
     branches = inspect.cleandoc("    " + tree) if "├" in tree else tree
-    return _page(["# Errors", NOTE, intro, f"```text\n{branches.rstrip()}\n```", "\n".join(rows)])
+    return _page(["# Errors", NOTE, intro, f"```text\n{branches.rstrip()}\n```", "\n".join(rows), *said])
 
 
 def exit_codes_page() -> str:
     """Exit code, meaning, and the errors that end with it."""
     rows = ["| exit | meaning | errors |", "|---|---|---|"]
     for code, meaning in TABLE.items():
-        names = ", ".join(f"[{kind.code}](errors.md)" for kind in classes() if code in _exits(kind))
+        names = ", ".join(f"[{page.code}](errors.md)" for page in every_page() if code in page.exits)
         rows.append(f"| {code} | {_cell(meaning)} | {names} |")
     extra = "128 plus the number of a signal stands for the signal. A closed pipe is silent."
     return _page(["# Exit codes", NOTE, "\n".join(rows), extra])
-
-
-def classes() -> list[type[errors.PortabilityError]]:
-    """Every deliberate error, in the order of the module."""
-    found = [
-        kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.PortabilityError)
-    ]
-    return sorted(found, key=lambda kind: inspect.getsourcelines(kind)[1])
-
-
-def _exits(kind: type[errors.PortabilityError]) -> tuple[int, ...]:
-    return SIGNALS if kind is errors.Interrupted else (kind.exit_code,)
 
 
 def _lines(text: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,9 @@ from portability import errors
 from portability.cli.call import Call
 from portability.cli.exit_codes import TABLE
 from portability.cli.verb import verb
+
+if TYPE_CHECKING:
+    from portability.report.error_pages import Page
 
 WIDTH = 100
 
@@ -33,7 +36,7 @@ def explain(
     pages = every_page()
     if code is None:
         text = "\n".join(
-            f"{page.code}  exit {page.exit_code:<3} {page.name:<18} {page.family.splitlines()[0]}" for page in pages
+            f"{page.code}  exit {_codes(page):<11} {page.name:<18} {page.family.splitlines()[0]}" for page in pages
         )
         call.screen.result(text, [vars(page) for page in pages])
         return None
@@ -44,7 +47,11 @@ def explain(
     wanted = code.upper().removeprefix("PORT-")
     for page in pages:
         if page.code.removeprefix("PORT-") == wanted:
-            text = f"{page.code} {page.name}, exit {page.exit_code}\n{page.family}\n\n{textwrap.fill(page.text, WIDTH)}"
+            text = f"{page.code} {page.name}, exit {_codes(page)}\n{page.family}\n\n{textwrap.fill(page.text, WIDTH)}"
             call.screen.result(text, vars(page))
             return None
     raise errors.UnknownName(f"there is no error {code!a}", next="portability explain")
+
+
+def _codes(page: Page) -> str:
+    return "/".join(map(str, page.exits))

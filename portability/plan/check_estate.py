@@ -237,7 +237,8 @@ def _fence(estate: Estate) -> Problems:
         yield ("fence", "freeze_max"), "must be longer than nothing"
     effective = seconds(fence.effective_within or "0s")
     if fence.effective_within is None and "directory_flag" in fence.use:
-        effective = seconds(estate.directory.cache) + seconds(fence.max_in_flight or "0s")
+        # `cache` has the longest request in it; an application that caches nothing still has requests.
+        effective = max(seconds(estate.directory.cache), seconds(fence.max_in_flight or "0s"))
     parts = (effective, seconds(fence.drain), seconds(fence.lifts_within or "0s"))
     if sum(parts) > seconds(fence.freeze_max):
         whole = "effective_within {:g}s + drain {:g}s + lifts_within {:g}s".format(*parts)

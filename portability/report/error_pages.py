@@ -10,12 +10,13 @@ from portability import errors
 
 @dataclass(frozen=True)
 class Page:
-    """One error's page. `family` is the class's docstring, `text` the paragraph."""
+    """One error's page. `family` is the class's docstring, `text` the paragraph, `exits` every code it ends with."""
 
     code: str
     name: str
     family: str
     exit_code: int
+    exits: tuple[int, ...]
     text: str
 
 
@@ -158,10 +159,26 @@ TEXT: dict[str, str] = {
 def every_page() -> list[Page]:
     """Every error's page, by code."""
     found = {
-        kind.code: Page(kind.code, kind.__name__, inspect.getdoc(kind) or "", kind.exit_code, TEXT.get(kind.code, ""))
+        kind.code: Page(
+            code=kind.code,
+            name=kind.__name__,
+            family=inspect.getdoc(kind) or "",
+            exit_code=exits(kind)[0],
+            exits=exits(kind),
+            text=TEXT.get(kind.code, ""),
+        )
         for kind in kinds()
     }
     return [found[code] for code in sorted(found)]
+
+
+SIGNALS = (129, 130, 143)
+"""SIGHUP, SIGINT, SIGTERM: 128 plus the signal's number."""
+
+
+def exits(kind: type[errors.PortabilityError]) -> tuple[int, ...]:
+    """The exit codes that an error of this class ends with."""
+    return SIGNALS if kind is errors.Interrupted else (kind.exit_code,)
 
 
 def kinds() -> list[type[errors.PortabilityError]]:

@@ -29,6 +29,10 @@ def test_a_code_is_explained_however_it_is_spelt(code: str, tmp_path: Path) -> N
     assert "--lock-timeout" in told.stdout
 
 
+def test_an_error_of_a_signal_names_every_exit_code_it_ends_with(tmp_path: Path) -> None:
+    assert "PORT-E130 Interrupted, exit 129/130/143\n" in bench.run(["explain", "e130"], {}, tmp_path).expect(0).stdout
+
+
 def test_an_unknown_code_is_refused(tmp_path: Path) -> None:
     bench.run(["explain", "PORT-E999"], {}, tmp_path).expect(3)
 

@@ -15,9 +15,10 @@ from portability.steps.fence.base import Answer, combined, lower_stamp, raise_st
 
 @dataclass(frozen=True)
 class DirectoryFlag:
-    """Takes effect after the application's cache time and its longest request; both are waited out.
+    """Takes effect when the application has stopped acting on records read before it: `directory.cache`.
 
-    Without a declared `max_in_flight` it closes no write in flight, and preflight refuses it.
+    That has the longest request in it, so `max_in_flight` is waited out only where it is longer: an application that
+    caches nothing. Undeclared, no write in flight is known to be closed, and preflight refuses the fence.
     """
 
     effective_within: float
@@ -32,7 +33,7 @@ class DirectoryFlag:
         fence, cache = estate.fence, seconds(estate.directory.cache)
         declared = fence.effective_within
         return cls(
-            effective_within=seconds(declared) if declared else cache + seconds(fence.max_in_flight or "0s"),
+            effective_within=seconds(declared) if declared else max(cache, seconds(fence.max_in_flight or "0s")),
             lifts_within=seconds(fence.lifts_within) if fence.lifts_within else cache,
             closes_in_flight=fence.max_in_flight is not None,
             run_probe=run_probe,
