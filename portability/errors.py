@@ -46,6 +46,9 @@ from __future__ import annotations
 
 from typing import Any
 
+AGAIN = "the same command again"
+"""The next command of an error raised where no run is known. Whoever drives a run says `portability resume RUN`."""
+
 
 class PortabilityError(Exception):
     """The root. `next` is required: an error without a next command is not finished."""

@@ -105,7 +105,7 @@ def translate(  # noqa: PLR0911 - one answer a kind of failure
     if isinstance(failure, NO_CREDENTIALS):
         return errors.Unauthorised(
             f"{at} could not be signed: {clean(str(failure))}",
-            next="give credentials (AWS_PROFILE, --profile, or aws sso login), then portability resume",
+            next=f"give credentials (AWS_PROFILE, --profile, aws configure or aws sso login), then {errors.AGAIN}",
         )
     if isinstance(failure, NOT_SENT) or _certificate_refused(failure):
         return errors.EndpointDown(
@@ -165,11 +165,11 @@ def _refused(  # noqa: PLR0911 - one answer a group of codes
     if time_was_lost(failure):
         return errors.Unauthorised(
             f"{at}: the service refused the signature's time ({code}); this host's clock is off, or it stood still",
-            next="set the clock (timedatectl, or restart the virtual machine's time service), then portability resume",
+            next=f"set the clock (timedatectl, or restart the virtual machine's time service), then {errors.AGAIN}",
         )
     if code in EXPIRED:
         return errors.Unauthorised(
-            f"{at}: the credentials have expired", next="renew the credentials, then portability resume"
+            f"{at}: the credentials have expired", next=f"renew the credentials, then {errors.AGAIN}"
         )
     if code in DENIED or code.startswith("AccessDenied"):
         # Where credentials are fetched to sign with, it is that call which was denied.

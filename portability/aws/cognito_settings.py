@@ -65,7 +65,7 @@ def unharmed(before: Mapping[str, Any], after: Mapping[str, Any], changes: Mappi
     if differing:
         raise errors.Mismatch(
             f"after an update of {what} these settings are not as they should be: {', '.join(differing)}",
-            next="compare them with the plan, put them back, then portability resume",
+            next=f"compare them with the plan, put them back, then {errors.AGAIN}",
             changed="The update was made.",
         )
 

@@ -101,7 +101,8 @@ READS: Mapping[str, frozenset[str]] = {
     "pipes": frozenset({"DescribePipe", "ListPipes", "ListTagsForResource"}),
     "resource-groups-tagging-api": frozenset({"GetResources", "GetTagKeys", "GetTagValues"}),
     "s3": frozenset(
-        {"GetBucketLocation", "GetObject", "GetObjectAttributes", "HeadBucket", "HeadObject", "ListObjectsV2"}
+        {"GetBucketLocation", "GetObject", "GetObjectAttributes", "HeadBucket", "HeadObject"}
+        | {"ListBuckets", "ListObjectsV2"}
     ),
     "service-quotas": frozenset({"GetServiceQuota", "ListServiceQuotas"}),
     "ssm": frozenset({"DescribeParameters", "GetParameter", "GetParameters", "GetParametersByPath"}),

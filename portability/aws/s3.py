@@ -1,4 +1,4 @@
-"""Archive objects, each with the SHA-256 of its bytes. Source: AWS S3 PutObject, HeadObject, GetObject."""
+"""Archive objects, each with the SHA-256 of its bytes. Source: AWS S3 PutObject, HeadObject, GetObject, ListBuckets."""
 
 from __future__ import annotations
 
@@ -29,6 +29,10 @@ class S3:
     def __init__(self, client: S3Client, call: Caller) -> None:
         self._client = client
         self._call = call
+
+    def buckets(self) -> list[str]:
+        """The names of the account's buckets. AWS: ListBuckets."""
+        return [bucket["Name"] for bucket in self._call(self._client.list_buckets).get("Buckets", [])]
 
     def put(self, bucket: str, key: str, body: bytes) -> str:
         """Store the bytes, at most 5 GB; the service compares them with their SHA-256. Returns it in hex.

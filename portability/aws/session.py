@@ -25,6 +25,7 @@ Source: botocore events (see `guard.py`); AWS STS AssumeRole; botocore's setting
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -100,6 +101,15 @@ class Aws:
         self._clients: dict[tuple[str, str, str | None], Any] = {}
         self._wires: dict[tuple[str, str, str | None], Wire | None] = {}
         self.sent = Tally()  # what these clients sent, whatever thread it was in
+
+    @staticmethod
+    def region_of(profile: str | None) -> str | None:
+        """The region that the environment or the profile names; None where neither does. Raises `Unauthorised`."""
+        try:
+            named = botocore.session.Session(profile=profile).get_config_variable("region")
+        except BotoCoreError as error:
+            raise answers.translate(error, operation="sts.GetCallerIdentity", mutating=False) from None
+        return os.environ.get("AWS_REGION") or named
 
     @property
     def region(self) -> str:

@@ -114,7 +114,7 @@ class Call:
             raise errors.Interrupted(
                 f"stopped by {signal.Signals(signum).name}",
                 signum=signum,
-                next="the same command again",
+                next=errors.AGAIN,
                 changed="Nothing was changed.",
             )
         self.screen.tell("stopping: the page in flight is finished first; again leaves at once, which is also safe")

@@ -13,6 +13,7 @@ from portability.model.change import Finding
 from portability.model.run import RunView
 from portability.model.status import RunState
 from portability.plan.compile import NothingToDo
+from portability.report.status_object import next_steps
 
 READY, UNKNOWN, BLOCKED = "ready", "unknown", "blocked"
 LEVELS = {"ok": READY, "warn": UNKNOWN, "block": BLOCKED}
@@ -100,6 +101,10 @@ def _tenant(desk: Desk, tenant: str, to: str | None) -> Iterator[Check]:
         yield Check(tenant, BLOCKED, text, "check the id, or directory.table")
         return
     yield Check(tenant, READY, f"in {record.tier}")
+    view = operations.under_way(desk, tenant, None)
+    if view is not None:
+        yield _moving(view, to)
+        return
     towards = [to] if to else [name for name in desk.estate.tiers if name != record.tier]
     found: dict[Check, list[str]] = {}
     for tier in towards:
@@ -108,6 +113,16 @@ def _tenant(desk: Desk, tenant: str, to: str | None) -> Iterator[Check]:
     for check, tiers in found.items():
         about = check.about if len(tiers) == len(towards) else f"{check.about} (to {', '.join(tiers)})"
         yield Check(about, check.status, check.text, check.fix)
+
+
+def _moving(view: RunView, to: str | None) -> Check:
+    """A tenant has one run at a time: until it ends, there is no other move to look at."""
+    run, about = view.header.run, f"move of {view.header.tenant}"
+    verbs = ", or ".join([f"portability status {run}", *next_steps(view, driven=False)])
+    if to is not None and not operations.same_move(view, to):
+        return Check(about, BLOCKED, operations.another_move(view).what, verbs)
+    text = f"run {run} to {view.header.plan.target.tier} is {view.state}, the {view.serving} serves"
+    return Check(about, READY, text, verbs)
 
 
 def _towards(desk: Desk, tenant: str, tier: str) -> list[Check]:

@@ -18,4 +18,4 @@ def confirm(call: Call, question: str, *, word: str, flag: str) -> None:
     call.screen.ask(f"{question} Type {word} to go on: ")
     answer = sys.stdin.readline().strip()
     if answer != word:
-        raise errors.UsageMistake(f"not confirmed: {word} was not typed", next="the same command again")
+        raise errors.UsageMistake(f"not confirmed: {word} was not typed", next=errors.AGAIN)

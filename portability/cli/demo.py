@@ -33,7 +33,7 @@ def demo(
     *,
     break_: Annotated[Break, typer.Option("--break", help="The fault that is planted at the end.")] = Break.COPY,
 ) -> int | None:
-    """Play the whole story in an embedded sandbox, a tenant writing all the time. Touches no account."""
+    """Play the whole story in an embedded sandbox. A tenant writes all the time; no account is touched."""
     installed()
     from portability.plan.load import shipped_plans
     from portability.sandbox.demo import play

@@ -39,7 +39,8 @@ def doctor(
         cells = (check.status, plain(check.about), plain(check.text))
         lines.append(row(cells, (STATUS, wide), room=call.screen.room))
         if check.fix:
-            lines.append(f"{'':<{STATUS + 1 + wide}} Fix: {plain(check.fix)}")
+            label = "Next" if check.status == "ready" else "Fix"
+            lines.append(f"{'':<{STATUS + 1 + wide}} {label}: {plain(check.fix)}")
     blocked = sum(check.status == "blocked" for check in checks)
     lines.append(f"{len(checks)} looked at, {blocked} blocked")
     value = {"version": 1, "blocked": blocked, "checks": [vars(check) for check in checks]}

@@ -38,7 +38,7 @@ def export(
     run: Run,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Where to; stdout when left out.")] = None,
 ) -> int | None:
-    """Write header and entries as JSON lines, for an audit archive; refuses a journal that does not verify."""
+    """Write header and entries as JSON lines. For an audit archive; refuses a journal that does not verify."""
     import msgspec
 
     from portability.cli import operations

@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def show(call: Call, *, run: Run) -> int | None:
-    """Show who holds a run, since which lease number, and the age of the last beat."""
+    """Show who holds a run, its lease number and its last beat."""
     from portability.cli import operations
     from portability.report.text import plain, span
 

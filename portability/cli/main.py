@@ -51,6 +51,19 @@ Then:         portability migrate tenant-42 --to premium
 Killed? Again: portability resume
 """
 
+GROUPS: tuple[tuple[str, Any, str, tuple[str, ...]], ...] = (
+    ("run", run, "Runs: list, pause, cut over, one bounded pass.", ("run list --open", "run logs tenant-42")),
+    ("journal", journal, "The journal of a run: shown, exported, checked.", ("journal verify tenant-42",)),
+    ("lock", lock, "The lease of a run.", ("lock show tenant-42",)),
+    (
+        "sandbox",
+        sandbox,
+        "The embedded estate: an AWS of your own, on this host.",
+        ('eval "$(portability sandbox up --export)"', "sandbox seed", "sandbox down"),
+    ),
+)
+"""The groups: name, where its verbs are, what it is about, examples."""
+
 _UsageError: Any = typer.BadParameter.__base__
 
 
@@ -84,10 +97,8 @@ def build() -> typer.Typer:
     app.callback(help=ABOUT, invoke_without_command=False)(_with_version(keep, version))
     for room in (demo, init, doctor, plan, migrate, status, verify, steer, report, validate, explain):
         room.register(app)
-    run.register(group(app, "run", "Runs: list, pause, cut over, one bounded pass."))
-    journal.register(group(app, "journal", "The journal of a run: shown, exported, checked."))
-    lock.register(group(app, "lock", "The lease of a run."))
-    sandbox.register(group(app, "sandbox", "The embedded estate: an AWS of your own on the loopback interface."))
+    for name, verbs, about, examples in GROUPS:
+        verbs.register(group(app, name, about, examples=examples))
     verb(app, "completion", examples=["completion bash > ~/.local/share/bash-completion/completions/portability"])(
         completion
     )

@@ -72,7 +72,10 @@ def migrate(
     change_ref: Annotated[str, typer.Option("--change-ref", metavar="REF", help="A change record's id.")] = "",
     lock_timeout: LockTimeout = "0s",
 ) -> int | None:
-    """Move a tenant; go on with a run to the same tier that is parked or whose holder is gone."""
+    """Move a tenant, or go on with its run to the same tier.
+
+    A run is gone on with where it is parked or its holder is gone.
+    """
     if to is None and plan is None:
         raise errors.UsageMistake("where to? --to is missing", next=f"portability migrate {tenant} --to TIER")
     if confirm_ is not None and confirm_ != tenant:
@@ -156,7 +159,7 @@ def resume(
     wait: WaitFor = None,
     lock_timeout: LockTimeout = "0s",
 ) -> int | None:
-    """Go on with a run towards what it was last asked for; a soaking run gets one bounded pass, or --wait soak."""
+    """Go on with a run, towards what it was last asked for. A soaking run gets one bounded pass, or --wait soak."""
     from portability.cli import operations
 
     run = operations.find_run(call.desk, named)

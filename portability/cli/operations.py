@@ -15,7 +15,7 @@ from portability.engine import preview
 from portability.engine.observer import Observer
 from portability.engine.runner import Options
 from portability.journal.base import Held
-from portability.journal.lease import ThisHost
+from portability.journal.lease import ThisHost, held_elsewhere
 from portability.model.change import Change, Finding, Sign
 from portability.model.estate import seconds
 from portability.model.plan import Plan
@@ -146,19 +146,56 @@ def adopt(desk: Desk, tenant: str, to: str, *, wait: float) -> Held | RunView | 
     if run is None:
         return None
     view = desk.journal.view(run)
-    target = view.header.plan.target
-    same = to in (target.tier, f"{target.tier}@{target.placement}")
-    if not same or view.goal not in (Goal.MIGRATE, Goal.CUTOVER):
-        verbs = f"portability status {tenant}"
-        if view.state is RunState.SOAKING:
-            verbs = f"portability reverse {run}, or portability complete {run} --confirm {tenant}"
-        elif view.state is RunState.REVERSED:
-            verbs = f"portability run cutover {run}, or portability cancel {run}"
-        msg = f"{tenant} has run {run} to {target.tier}@{target.placement} ({view.state}, goal {view.goal})"
-        raise errors.LeaseHeld(msg, next=verbs)
+    if not same_move(view, to):
+        raise another_move(view)
     if view.state is RunState.SOAKING:
         return view
     return desk.journal.acquire(run, desk.holder, wait=wait)
+
+
+def under_way(desk: Desk, tenant: str, to: str | None) -> RunView | None:
+    """The tenant's active run, looked at by clients that cannot write; None where there is none, or no journal.
+
+    It is one that `migrate` to `to` would go on with, or find done. Raises `LeaseHeld` where `migrate` would. `to` None
+    takes any.
+    """
+    checked_tenant(tenant)
+    journal = desk.journal_seen
+    try:
+        journal.check()
+    except errors.JournalMissing:
+        return None
+    run = journal.active(tenant)
+    if run is None:
+        return None
+    view = journal.view(run)
+    if to is None:
+        return view
+    if not same_move(view, to):
+        raise another_move(view)
+    lease = journal.lease(run)
+    if view.state is not RunState.SOAKING and lease.holder is not None and not ThisHost().gone(lease.holder):
+        raise held_elsewhere(view.header, lease, desk.clock.now())
+    return view
+
+
+def same_move(view: RunView, to: str) -> bool:
+    """Whether the run goes to `tier[@placement]`, and was asked for nothing else since."""
+    target = view.header.plan.target
+    return to in (target.tier, f"{target.tier}@{target.placement}") and view.goal in (Goal.MIGRATE, Goal.CUTOVER)
+
+
+def another_move(view: RunView) -> errors.LeaseHeld:
+    """The tenant has a run that goes elsewhere: what it is, and the verbs that end it."""
+    run, tenant, target = view.header.run, view.header.tenant, view.header.plan.target
+    verbs = f"portability status {tenant}"
+    if view.state is RunState.SOAKING:
+        verbs = f"portability reverse {run}, or portability complete {run} --confirm {tenant}"
+    elif view.state is RunState.REVERSED:
+        verbs = f"portability run cutover {run}, or portability cancel {run}"
+    asked = "" if view.goal in (Goal.MIGRATE, Goal.CUTOVER) else f", asked to {view.goal}"
+    msg = f"{tenant} has run {run} to {target.tier}@{target.placement}, which is {view.state}{asked}"
+    return errors.LeaseHeld(msg, next=verbs)
 
 
 def find_run(desk: Desk, named: str | None) -> str:
@@ -167,9 +204,12 @@ def find_run(desk: Desk, named: str | None) -> str:
         found = [view.header for view in open_runs(desk)]
         if len(found) == 1:
             return found[0].run
-        listing = ", ".join(f"{header.run} ({header.tenant})" for header in found) or "none"
-        msg = f"which run? open runs: {listing}"
-        raise errors.UsageMistake(msg, next="portability resume RUN")
+        if not found:
+            raise errors.UsageMistake(
+                "no run is open", next="portability run list, or portability plan TENANT --to TIER"
+            )
+        listing = ", ".join(f"{header.run} ({header.tenant})" for header in found)
+        raise errors.UsageMistake(f"which run? open runs: {listing}", next=f"{errors.AGAIN}, with one of them")
     if named.startswith("r-") and desk.journal.active(named) is None:
         return desk.journal.header(named).run
     run = desk.journal.active(checked_tenant(named))

@@ -16,6 +16,7 @@ from portability.cli.verb import verb
 if TYPE_CHECKING:
     from portability.cli.operations import Planned
     from portability.model.plan import Plan
+    from portability.model.run import RunView
     from portability.plan.compile import NothingToDo
     from portability.report.preview import Surroundings
 
@@ -75,6 +76,12 @@ def preview(call: Call, tenant: str, to: str, out: Path | None, *, exact: bool, 
     from portability.cli import operations
     from portability.plan.compile import NothingToDo
 
+    view = operations.under_way(call.desk, tenant, to)
+    if view is not None:
+        if out is not None:
+            raise operations.another_move(view)
+        show_under_way(call, to, view)
+        return DONE
     planned = operations.make_plan(call.desk, tenant, to, exact=exact)
     if isinstance(planned, NothingToDo):
         show_nothing(call, tenant, to, planned)
@@ -125,6 +132,34 @@ def show_nothing(call: Call, tenant: str, to: str, nothing: NothingToDo) -> None
         "rcu": sent.rcu,
     }
     call.screen.result(text, value)
+
+
+def show_under_way(call: Call, to: str, view: RunView) -> None:
+    """The tenant has a run that goes there: there is nothing to plan until it ends."""
+    from portability.model.status import RunState
+    from portability.report.status_object import next_steps
+
+    run, tenant, sent = view.header.run, view.header.tenant, call.desk.sent()
+    if view.state is RunState.SOAKING:
+        text = f"{tenant} was moved to {to} by run {run}, which soaks: nothing to plan until it is ended"
+    else:
+        text = f"{tenant} has run {run} to {to}, which is {view.state}: `migrate` goes on with it, nothing to plan"
+    verbs = [f"portability status {run}", *next_steps(view, driven=False)]
+    lines = [text, *(f"Next: {verb_}" for verb_ in verbs)]
+    lines.append(f"mutating calls made: {sent.writes}   RCU used: {sent.rcu:,.0f}")
+    value = {
+        "version": 1,
+        "tenant": tenant,
+        "to": to,
+        "run_id": run,
+        "state": view.state.value if view.state else None,
+        "serving": view.serving,
+        "changes": [],
+        "next_steps": verbs,
+        "mutating_calls": sent.writes,
+        "rcu": sent.rcu,
+    }
+    call.screen.result("\n".join(lines), value)
 
 
 def surroundings(call: Call, planned: Planned) -> Surroundings:

@@ -51,7 +51,7 @@ def logs(call: Call, *, run: Run) -> int | None:
 
 
 def pause(call: Call, *, run: Run) -> int | None:
-    """Ask the process that holds a run to park it at the next safe point."""
+    """Ask a run's process to park it at the next safe point."""
     from portability.cli import operations
 
     found = operations.find_run(call.desk, run)
@@ -63,7 +63,7 @@ def pause(call: Call, *, run: Run) -> int | None:
 
 
 def cutover(call: Call, *, run: Run, lock_timeout: LockTimeout = "0s") -> int | None:
-    """Cut over a run that was postponed, or cut over again after a reverse."""
+    """Cut over a run that was postponed or reversed."""
     from portability.cli import operations
     from portability.model.status import Goal
 
@@ -79,9 +79,9 @@ def tick(
     for_: Annotated[str, typer.Option("--for", metavar="DURATION", help="How long one pass may last.")] = "60s",
     lock_timeout: LockTimeout = "0s",
 ) -> int | None:
-    """Make one bounded pass at a run, for a scheduler: the journal is its only memory.
+    """Make one bounded pass at a run, for a scheduler.
 
-    What an operator postponed is left alone (exit 7).
+    The journal is its only memory. What an operator postponed is left alone (exit 7).
     """
     from portability.cli import operations
     from portability.model.status import ParkReason, RunState

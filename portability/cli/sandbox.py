@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,7 +29,7 @@ class Shape(enum.StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    verb(app, "up", examples=["sandbox up", "sandbox up --port 5555"])(up)
+    verb(app, "up", examples=["sandbox up", 'eval "$(portability sandbox up --export)"', "sandbox up --port 5555"])(up)
     verb(app, "down", examples=["sandbox down"])(down)
     verb(app, "status", examples=["sandbox status"])(status)
     verb(
@@ -46,17 +47,21 @@ def up(
     call: Call,
     *,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 0,
-    export: Annotated[bool, typer.Option("--export", help="Print the lines to eval; so it does anyhow.")] = False,
+    export: Annotated[
+        bool, typer.Option("--export", help="Print the lines for a shell to eval and nothing else.")
+    ] = False,
 ) -> int | None:
-    """Start the server of this directory, or find it; print the lines that point a shell at it."""
+    """Start this directory's server, or find it. Prints the lines that point a shell at it."""
     from portability.sandbox import server
 
     installed()
     running = server.start(STATE, port)
-    lines = [f"export {name}={value}" for name, value in _environment(running).items()]
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in _environment(running).items()]
+    if not export:
+        lines.insert(0, f"# the sandbox is at {running.endpoint}, pid {running.pid}; what points a shell at it:")
     call.screen.result("\n".join(lines), {"version": 1, **_object(running)})
     if not export:
-        call.screen.tell('# point this shell at it: eval "$(portability sandbox up)"; then: portability sandbox seed')
+        call.screen.tell('Next: eval "$(portability sandbox up --export)", then: portability sandbox seed')
     return None
 
 
@@ -92,7 +97,7 @@ def seed(
     items: Annotated[int | None, typer.Option("--items", min=0, metavar="N", help="Items of that tenant.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="As -o json.")] = False,
 ) -> int | None:
-    """Build a SaaS estate on the loopback endpoints of the environment; again makes the same world."""
+    """Build a SaaS estate on the environment's endpoints. Loopback only; again makes the same world."""
     import dataclasses
 
     from portability.cli.asked import Asked, Output
@@ -115,7 +120,7 @@ def seed(
 
 
 def reset(call: Call) -> int | None:
-    """Remove everything from the loopback endpoints of the environment."""
+    """Remove everything from the environment's loopback endpoints."""
     installed()
     from portability.sandbox import seed as seeding
 

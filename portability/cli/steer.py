@@ -28,14 +28,14 @@ def register(app: typer.Typer) -> None:
 
 
 def reverse(call: Call, *, run: Run, yes: Yes = False, lock_timeout: LockTimeout = "0s") -> int | None:
-    """Cut back to the source with everything written since; the run stays, `cancel` or `run cutover` end it."""
+    """Cut back to the source with everything written since. The run stays; `cancel` or `run cutover` end it."""
     from portability.model.status import Goal
 
     return _steer(call, run, Goal.REVERSE, "Cut {tenant} back to the source?", yes=yes, lock_timeout=lock_timeout)
 
 
 def cancel(call: Call, *, run: Run, yes: Yes = False, lock_timeout: LockTimeout = "0s") -> int | None:
-    """Take back a run that the source still serves; deletes only what this run created."""
+    """Take back a run that the source still serves. Deletes only what this run created."""
     from portability.model.status import Goal
 
     return _steer(call, run, Goal.CANCEL, "Take back the run of {tenant}?", yes=yes, lock_timeout=lock_timeout)

@@ -118,7 +118,7 @@ class Turn:
             signum = self.call.stop.signum
             if signum is None:
                 raise
-            again = "the same command again"
+            again = errors.AGAIN
             raise errors.Interrupted(held.what, signum=signum, next=again, changed="Nothing was changed.") from held
 
     @staticmethod

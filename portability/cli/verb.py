@@ -18,25 +18,29 @@ from portability.cli.call import Call
 
 F = TypeVar("F", bound=Callable[..., int | None])
 
-POINTER = "Global options (-o, --config, --profile, …) work here too: portability --help"
+POINTER = "Global options (-o, --config, …) work here too: portability --help"
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
 def verb(app: typer.Typer, name: str, *, examples: Sequence[str]) -> Callable[[F], F]:
-    """Register the decorated function under `name`. `examples` are command lines without `portability`."""
-    shown = "\n".join(f"  portability {line}" for line in examples)
+    """Register the decorated function under `name`. `examples` are command lines, most without `portability`."""
 
     def register(function: F) -> F:
-        app.command(name, epilog=f"\b\nExamples:\n{shown}\n\n{POINTER}", context_settings=SETTINGS)(_told(function))
+        app.command(name, epilog=_epilog(examples), context_settings=SETTINGS)(_told(function))
         return function
 
     return register
 
 
-def group(app: typer.Typer, name: str, about: str) -> typer.Typer:
+def _epilog(examples: Sequence[str]) -> str:
+    lines = [line if line.startswith("eval ") else f"portability {line}" for line in examples]
+    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines), "", POINTER])
+
+
+def group(app: typer.Typer, name: str, about: str, *, examples: Sequence[str]) -> typer.Typer:
     """Register a group of verbs that takes the global options as well."""
     made = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=about, context_settings=SETTINGS)
-    made.callback(help=about, epilog=POINTER)(accept(hidden=True))
+    made.callback(help=about, epilog=_epilog(examples))(accept(hidden=True))
     app.add_typer(made, name=name)
     return made
 

@@ -138,6 +138,13 @@ class Desk:
         return open_journal(self.journaling.dynamodb(region=region), self.estate.journal, self.clock, self.retry)
 
     @cached_property
+    def journal_seen(self) -> Journal:
+        """The journal over clients that refuse every mutating call; unchecked."""
+        _ = self.account
+        region = self.estate.journal.region or self.region
+        return open_journal(self.observing.dynamodb(region=region), self.estate.journal, self.clock, self.retry)
+
+    @cached_property
     def directory(self) -> DirectoryTable:
         """The tenant directory, read only."""
         region = self.estate.directory.region or self.region

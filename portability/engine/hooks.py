@@ -23,10 +23,9 @@ def run_hook(argv: Sequence[str], facts: Mapping[str, Any], *, enabled: bool, ti
     Raises `StepFailed` when hooks are not enabled in the estate, when it cannot be started, takes too long, or exits
     with anything but 0.
     """
-    again = "portability resume"
     if not enabled:
         msg = f"the recipe names a hook ({argv[0]}), but this estate does not enable hooks"
-        raise errors.StepFailed(msg, next="set `hooks: {enabled: true}` in the estate, then portability resume")
+        raise errors.StepFailed(msg, next=f"set `hooks: {{enabled: true}}` in the estate, then {errors.AGAIN}")
     environment = {name: os.environ[name] for name in KEPT if name in os.environ}
     try:
         done = subprocess.run(
@@ -39,13 +38,13 @@ def run_hook(argv: Sequence[str], facts: Mapping[str, Any], *, enabled: bool, ti
         )
     except FileNotFoundError:
         msg = f"hook {argv[0]} was not found"
-        raise errors.StepFailed(msg, next=again) from None
+        raise errors.StepFailed(msg, next=errors.AGAIN) from None
     except PermissionError:
         msg = f"hook {argv[0]} is not executable"
-        raise errors.StepFailed(msg, next=again) from None
+        raise errors.StepFailed(msg, next=errors.AGAIN) from None
     except subprocess.TimeoutExpired:
         msg = f"hook {argv[0]} took more than {timeout:g} s and was ended"
-        raise errors.StepFailed(msg, next=again) from None
+        raise errors.StepFailed(msg, next=errors.AGAIN) from None
     if done.returncode != 0:
         msg = f"hook {argv[0]} exited {done.returncode}"
-        raise errors.StepFailed(msg, next=again)
+        raise errors.StepFailed(msg, next=errors.AGAIN)

@@ -262,6 +262,7 @@ class Runner:
         if isinstance(error, errors.AwsError) and error.exit_code == errors.AwsError.exit_code:
             serving = self.held.view().serving
             return errors.StepFailed(error.what, next=again, changed=f"The {serving} serves. The run is parked.")
+        error.next = error.next.replace(errors.AGAIN, again)
         return error
 
 

@@ -119,9 +119,7 @@ def check_schema(schema: object, run: str) -> None:
     if schema not in SUPPORTED_SCHEMAS:
         known = ", ".join(str(one) for one in SUPPORTED_SCHEMAS)
         msg = f"run {run} was written with journal schema {schema}; this version reads {known}"
-        raise errors.JournalNewer(
-            msg, next="install the version that wrote it (or a newer one), then portability resume"
-        )
+        raise errors.JournalNewer(msg, next=f"install the version that wrote it (or a newer one), then {errors.AGAIN}")
 
 
 def broken(run: str, what: str) -> errors.JournalBroken:

@@ -221,7 +221,7 @@ class PortIdentity:
         name, cognito = silo_name(ctx), cognito_at(ctx, ctx.plan.target)
         if foreign:
             msg = f"a user pool called {name} is there and does not say whose it is"
-            fix = f"tag it portability:tenant={ctx.plan.tenant}, or change cognito.silo_pool; then portability resume"
+            fix = f"tag it portability:tenant={ctx.plan.tenant}, or change cognito.silo_pool; then {errors.AGAIN}"
             raise errors.PreflightRefused(msg, next=fix)
         if ctx.estate.tiers[ctx.plan.target.tier].provision.with_ == "adopt":
             msg = f"the user pool {name} is not there yet"

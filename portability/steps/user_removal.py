@@ -76,7 +76,7 @@ def retire(ctx: Context, users_archive: str) -> dict[str, int]:
         return dict(NO_USERS)
     if not users_archive and not _waived(ctx):
         msg = "the source's users are deleted only after they were archived"
-        raise errors.Refused(msg, next="name a bucket under `archive:` in the estate, then portability complete")
+        raise errors.Refused(msg, next=f"name a bucket under `archive:` in the estate, then {errors.AGAIN}")
     pool = str(ported["source_pool_id"])
     found = _source(ctx, ported)
     if found is None:

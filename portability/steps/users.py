@@ -237,7 +237,7 @@ class _Carrying:
         lacking = sorted(name for name in carried if ":" in name and name not in self.destination.schema)
         if lacking:
             msg = f"the schema of {self.destination.pool} lacks {', '.join(lacking)}, which users of {self.tenant} have"
-            raise errors.Mismatch(msg, next="aws cognito-idp add-custom-attributes, then portability resume")
+            raise errors.Mismatch(msg, next=f"aws cognito-idp add-custom-attributes, then {errors.AGAIN}")
         return {**carried, **self.fixed}
 
     def _left_as_it_was(self, user: User, found: User, wanted: Mapping[str, str]) -> Mapping[str, str]:

@@ -138,13 +138,18 @@ class Bench:
 
 
 def make_bench(
-    folder: Path, env: dict[str, str], *, items: int = 60, overrides: Mapping[str, Any] | None = None
+    folder: Path,
+    env: dict[str, str],
+    *,
+    items: int = 60,
+    tenants: int = 3,
+    overrides: Mapping[str, Any] | None = None,
 ) -> Bench:
     """Seed the reference estate for `env` and write an estate file for it."""
     estate = merge(yaml.safe_load((ROOT / "plans" / "estate.yaml").read_text()), merge(QUICK, overrides or {}))
     (folder / "estate.yaml").write_text(yaml.safe_dump(estate | {"recipes": str(ROOT / "plans")}, sort_keys=False))
     with surroundings(env, folder):
-        seed("reference", tenants=3, items_per_tenant=6, tenant="tenant-42", items=items)
+        seed("reference", tenants=tenants, items_per_tenant=6, tenant="tenant-42", items=items)
     return Bench(env, folder)
 
 

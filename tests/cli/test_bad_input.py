@@ -167,7 +167,9 @@ def test_another_region_is_refused(bench: Bench, verb: tuple[str, ...]) -> None:
 
 def test_no_credentials_are_exit_4(bench: Bench, verb: tuple[str, ...]) -> None:
     bare = Bench({name: text for name, text in bench.env.items() if "KEY" not in name}, bench.folder)
-    refused(bare.run(*verb), "PORT-E400", 4)
+    ran = refused(bare.run(*verb), "PORT-E400", 4)
+    assert "aws configure or aws sso login), then the same command again" in ran.said
+    assert "resume" not in ran.said
 
 
 def test_an_unknown_profile_is_exit_4(bench: Bench, verb: tuple[str, ...]) -> None:
@@ -347,7 +349,7 @@ def test_a_run_that_does_not_exist_is_exit_3(bench: Bench, verb: str) -> None:
 
 def test_resume_without_any_run_is_exit_64(bench: Bench) -> None:
     ran = refused(bench.run("resume"), "PORT-E064", 64)
-    assert "none" in ran.said
+    assert "no run is open" in ran.said
 
 
 def test_status_without_any_run_says_so(bench: Bench) -> None:

@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 from tests.cli import bench
+
+
+def taken_by_a_shell(printed: str) -> dict[str, str]:
+    """What a shell's environment has of AWS after `eval "$printed"`."""
+    argv = ["/bin/sh", "-c", 'eval "$1" && exec env', "sh", printed]
+    told = subprocess.run(argv, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True).stdout
+    return dict(line.split("=", 1) for line in told.splitlines() if line.startswith("AWS_"))
+
+
+def up_object(ran: bench.Ran) -> dict[str, str]:
+    environment: dict[str, str] = ran.expect(0).json["environment"]
+    return environment
+
 
 ENV = {"AWS_EC2_METADATA_DISABLED": "true"}
 
@@ -18,9 +32,13 @@ def test_a_sandbox_goes_up_is_seeded_told_of_and_goes_down(tmp_path: Path) -> No
     sandbox("seed").expect(3)
     up = sandbox("up").expect(0)
     try:
-        exports = dict(line.removeprefix("export ").split("=", 1) for line in up.stdout.splitlines())
-        assert exports["AWS_ENDPOINT_URL"].startswith("http://127.0.0.1:")
-        assert {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"} <= set(exports)
+        exports = sandbox("up", "--export").expect(0)
+        assert all(line.startswith("export ") for line in exports.stdout.splitlines())
+        assert exports.stderr == ""
+        evaluated = [taken_by_a_shell(printed) for printed in (up.stdout, exports.stdout)]
+        assert evaluated[0] == evaluated[1] == up_object(sandbox("up", "-o", "json"))
+        assert evaluated[0]["AWS_ENDPOINT_URL"].startswith("http://127.0.0.1:")
+        assert {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"} <= set(evaluated[0])
         assert sandbox("up").expect(0).stdout == up.stdout
         argv = ("seed", "--tenants", "2", "--items-per-tenant", "4", "--tenant", "tenant-42", "--items", "10", "--json")
         seeded = sandbox(*argv).expect(0).json

@@ -139,7 +139,7 @@ def test_a_mention_may_leave_arguments_out_and_may_not_name_what_there_is_not() 
     assert said("`portability complete`, `lock break --reason`, `--postpone-cutover`, `run list`, `plan`") == []
     assert "there is no `portability cleanup`" in only("`portability cleanup`")
     assert "there is no `portability lock steal`" in only("Say `lock steal`.")
-    assert "--discover" in only("a\n\n`init --discover`")
+    assert "--discover" in only("a\n\n`init --discovery`")
     assert only("`--until-tomorrow`") == "1: `--until-tomorrow`: no verb has --until-tomorrow"
 
 

@@ -192,7 +192,7 @@ class FakeChannel:
         self.poll()
         self._unpark()
         if self._parked():
-            raise errors.Parked("not settled", reason=ParkReason.GATE, next="portability resume")
+            raise errors.Parked("not settled", reason=ParkReason.GATE, next=errors.AGAIN)
 
     def counts(self) -> dict[str, int]:
         return {"synced": self._synced, "unwritable": self._move.unwritable}

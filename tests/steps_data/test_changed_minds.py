@@ -125,12 +125,26 @@ def test_a_fence_of_a_reverse_is_lifted_whatever_is_asked_for_next(goal: Goal | 
     assert opened[0] == f"Order-reverse {ChannelState.SYNC.value}"
 
 
+def test_what_stops_a_run_says_to_resume_that_run_and_not_the_same_command() -> None:
+    estate = Estate42()
+    process = Process(estate)
+
+    def fail(label: str) -> None:
+        if label == "before pin Order-forward":
+            raise errors.Unauthorised("the credentials have expired", next=f"renew them, then {errors.AGAIN}")
+
+    process.on_trap = fail
+    with pytest.raises(errors.Unauthorised) as refused:
+        process.go()
+    assert refused.value.next == "renew them, then portability resume r-01HZ0000000000000000000001"
+
+
 def stuck(monkeypatch: pytest.MonkeyPatch) -> Estate42:
     """A cancel whose undo failed."""
     from portability.steps.open_channel import OpenChannel
 
     def refuse(*_: object) -> None:
-        raise errors.StepFailed("not today", next="portability resume")
+        raise errors.StepFailed("not today", next=errors.AGAIN)
 
     estate = Estate42()
     process = Process(estate)

@@ -280,7 +280,7 @@ def test_a_stop_is_heard_while_a_late_deletion_is_waited_out(world: World) -> No
 
     def guard() -> None:
         if clock.stopped:
-            raise errors.Parked("stopped", reason="signal", next="portability resume")
+            raise errors.Parked("stopped", reason="signal", next=errors.AGAIN)
 
     move = world.move(wrap=lambda dynamo: Faulty(dynamo, faults.lost), horizon=5.0, clock=clock)
     with pytest.raises(errors.Parked):

@@ -273,7 +273,7 @@ class DynamoChannel:
         left = left or "; ".join(f"{count} keys in group {of}" for of, count in durable.items())
         if left:
             raise errors.Parked(
-                f"channel {self.name} is not settled: {left}", reason=ParkReason.GATE, next="portability resume"
+                f"channel {self.name} is not settled: {left}", reason=ParkReason.GATE, next=errors.AGAIN
             )
 
     def _until(self, holds: Callable[[], bool], deadline: float) -> bool:

@@ -92,7 +92,7 @@ class Erase:
                         reason = written.unwritable[0][1]
                         raise errors.StepFailed(
                             f"{plane.table} refuses to delete {len(written.unwritable)} keys: {reason}",
-                            next="portability resume",
+                            next=errors.AGAIN,
                             changed=f"{deleted} items of {plane.layout.tenant} were deleted.",
                         )
                     left = written.indefinite
@@ -105,6 +105,6 @@ class Erase:
                         f"{plane.table} gave no definite answer in {plane.retry.attempts} attempts",
                         operation="dynamodb.BatchWriteItem",
                         aws_code="NoDefiniteAnswer",
-                        next="portability resume",
+                        next=errors.AGAIN,
                     )
         return deleted, late

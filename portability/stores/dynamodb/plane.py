@@ -184,7 +184,7 @@ class Plane:
                 f"{self.table} took nothing in {failures} attempts",
                 operation=operation,
                 aws_code="Unprocessed",
-                next="portability resume",
+                next=errors.AGAIN,
             )
         self.retry.sleep(self.retry.pause(max(1, failures)))
 

@@ -162,6 +162,6 @@ def await_table(
                 f"{what} after {PATIENCE:g} s",
                 operation="dynamodb.DescribeTable",
                 aws_code="NotReady",
-                next="portability resume",
+                next=errors.AGAIN,
             )
         sleep(LOOK_EVERY)

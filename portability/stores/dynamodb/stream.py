@@ -79,7 +79,7 @@ class TableStream:
                 f"the stream of {self.table} is not ENABLED after {PATIENCE:g} s",
                 operation="dynamodb-streams.DescribeStream",
                 aws_code="NotEnabled",
-                next="portability resume",
+                next=errors.AGAIN,
             )
         self.sleep(LOOK_EVERY)
 

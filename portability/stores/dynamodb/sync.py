@@ -86,5 +86,5 @@ def no_answer(table: str, attempts: int) -> errors.Unavailable:
         f"{table} gave no definite answer in {attempts} attempts; the keys are recorded as doubtful",
         operation="dynamodb.BatchWriteItem",
         aws_code="NoDefiniteAnswer",
-        next="portability resume",
+        next=errors.AGAIN,
     )
