@@ -50,12 +50,24 @@ def carry(ctx: Context, flow: Flow) -> dict[str, int]:
     return carry_between(ctx, flow, source, target, shared_groups=ported.get("shared_groups", ()))
 
 
+def carry_late(ctx: Context, flow: Flow) -> dict[str, int]:
+    """After a flip: carry the users that were made at the origin between the last `carry` and the flip, and no other.
+
+    Nobody else is touched: from the flip on the destination is where users change. Raises as `carry` does.
+    """
+    ported = ctx.output("port_identity")
+    if "pool_id" not in ported:
+        return {}
+    source, target = homes(ctx, ported)
+    return carry_between(ctx, flow, source, target, shared_groups=ported.get("shared_groups", ()), late=True)
+
+
 def carry_between(
-    ctx: Context, flow: Flow, source: Home, target: Home, *, shared_groups: Sequence[str]
+    ctx: Context, flow: Flow, source: Home, target: Home, *, shared_groups: Sequence[str], late: bool = False
 ) -> dict[str, int]:
-    """`carry` between two named pools."""
+    """`carry`, or `carry_late`, between two named pools."""
     origin, destination = (source, target) if flow is Flow.FORWARD else (target, source)
-    return dict(_Carrying(ctx, flow, origin, destination, frozenset(shared_groups)).go())
+    return dict(_Carrying(ctx, flow, origin, destination, frozenset(shared_groups), late).go())
 
 
 def again(ctx: Context, effect: Callable[[], T]) -> T:
@@ -70,6 +82,7 @@ class _Carrying:
     origin: Home
     destination: Home
     shared_groups: frozenset[str]  # groups of the shared pool that the recipe lets users join
+    late: bool = False  # only who is new at the origin
     counts: Counter[str] = field(default_factory=Counter)
     there: dict[str, User] = field(default_factory=dict)  # the destination's users by key
     seen: set[str] = field(default_factory=set)
@@ -99,7 +112,7 @@ class _Carrying:
             raise errors.Mismatch(msg, next=f"create the group with its users, then portability resume {self.ctx.run}")
         self._look()
         self._ensure_group(self.destination.group, Sign.CREATE)
-        unit = f"users-{self.flow.value}"
+        unit = f"users-{self.flow.value}" + ("-late" if self.late else "")
         token = self._left_off(self.ctx.load_cursors().get(unit))
         while True:
             self.ctx.check()
@@ -111,7 +124,8 @@ class _Carrying:
             self.ctx.progress("users", done=self.counts["users"])
             if not token:
                 break
-        self._sweep()
+        if not self.late:
+            self._sweep()
         self.ctx.save_cursor(Cursor(unit=unit, position=None, items=self.counts["users"], done=True))
         return self.counts
 
@@ -155,10 +169,17 @@ class _Carrying:
     def _ensure_page(self, page: Sequence[User]) -> None:
         native = [user for user in page if user.status != FEDERATED]
         self.counts["federated"] += len(page) - len(native)
+        if self.late:
+            native = [user for user in native if self._is_new(user)]
         self._intend([user for user in native if not self._is_there(user)])
         for user in native:
             self.seen.add(self.destination.key(user))
             self._ensure(user)
+
+    def _is_new(self, user: User) -> bool:
+        """Whether the user was never carried: one who was, and is not there, was deleted there since."""
+        came_from_there = mark(self.ctx.run, self.origin.pool, self.origin.login(user)) in self.made_at_origin
+        return not came_from_there and self._mark(user) not in self.made and not self._is_there(user)
 
     def _is_there(self, user: User) -> bool:
         key = self.destination.key(user)
@@ -180,7 +201,7 @@ class _Carrying:
             raise errors.Mismatch(
                 msg,
                 next=f"rename that user at the source, then portability resume {self.ctx.run}",
-                changed="The source serves; that user was not touched.",
+                changed=f"The {self.ctx.view.serving} serves; that user was not touched.",
             )
 
     def _intend(self, missing: Sequence[User]) -> None:

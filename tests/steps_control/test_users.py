@@ -77,6 +77,26 @@ def test_a_user_that_this_run_did_not_make_is_never_deleted(place: Place, run: R
     assert counts["left"] == 1
 
 
+def test_who_signs_up_between_the_last_carrying_and_the_flip_is_carried_and_nobody_else_is_touched(
+    place: Place, run: Run
+) -> None:
+    shared, own = pools(place)
+    cognito, names = place.client("cognito-idp"), [f"{place.tenant}-user-{number}" for number in (1, 2)]
+    begin(run, "cutover")
+    users.carry(at_the_gate(place, run), Flow.FORWARD)
+    cognito.admin_create_user(UserPoolId=shared, Username=f"{place.tenant}-late", MessageAction="SUPPRESS")
+    cognito.admin_add_user_to_group(UserPoolId=shared, Username=f"{place.tenant}-late", GroupName=place.tenant)
+    cognito.admin_disable_user(UserPoolId=own, Username=names[0])  # at the target, after the flip
+    cognito.admin_delete_user(UserPoolId=own, Username=names[1])
+
+    for _ in range(2):
+        users.carry_late(at_the_gate(place, run), Flow.FORWARD)
+        there = place.inventory().users(own)
+        assert f"{place.tenant}-late" in there
+        assert there[names[0]]["enabled"] is False
+        assert names[1] not in there, "deleted where users live now: not brought back"
+
+
 def test_a_listing_that_lags_deletes_nobody(place: Place, run: Run) -> None:
     """The sweep asks for each user it would remove, and a resumed carry has not seen the first pages."""
     _, own = pools(place)

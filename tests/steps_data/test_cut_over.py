@@ -375,9 +375,13 @@ def test_users_go_over_before_the_flip_and_the_usage_plan_after_it() -> None:
         order.append(f"switch {to.tier} {len(world.flips)}")
         return 0.25
 
-    process.around = Around(carry=carry, value_now=value_now, switch_plan=switch_plan)
+    def carry_late(_ctx: Context, flow: Flow) -> dict[str, int]:
+        order.append(f"late {flow.value} {len(world.flips)}")
+        return {}
+
+    process.around = Around(carry=carry, value_now=value_now, switch_plan=switch_plan, carry_late=carry_late)
     process.go()
-    assert order == ["carry forward 0", "value premium 0", "switch premium 1"]
+    assert order == ["carry forward 0", "value premium 0", "switch premium 1", "late forward 1"]
     assert notes(world)["usage plan switched"]["gap_ms"] == 250
 
 

@@ -16,16 +16,22 @@ from portability.stores.base import Flow
 
 @dataclass(frozen=True)
 class Around:
-    """The three acts, replaceable as one."""
+    """The acts, replaceable as one."""
 
     carry: Callable[[Context, Flow], Mapping[str, Any]] = users.carry
     value_now: Callable[[Context, Location], str | None] = api_key.value_now
     switch_plan: Callable[[Context, Location], float] = api_key.switch_plan
+    carry_late: Callable[[Context, Flow], Mapping[str, Any]] = users.carry_late
 
     def bring_users(self, ctx: Context, leg: Leg) -> None:
         """Carry the users again, so that who was disabled or deleted meanwhile is so on the other side too."""
         if ctx.plan.moves_identity:
             ctx.note("users carried", **self.carry(ctx, leg.flow))
+
+    def bring_late_users(self, ctx: Context, leg: Leg) -> None:
+        """Carry who signed up between the carrying before the flip and the flip: no fence holds a sign-up."""
+        if ctx.plan.moves_identity:
+            ctx.note("late users carried", **self.carry_late(ctx, leg.flow))
 
     def fields(self, ctx: Context, leg: Leg) -> dict[str, str | None]:
         """What the flip writes: the staged routing, and the API key's value as it is now (kept nowhere else)."""

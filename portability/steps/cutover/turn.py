@@ -158,10 +158,12 @@ class Turn:
             # Between the two plans the key had no limits and, where a plan is required, no access.
             ctx.note("usage plan switched", gap_ms=round(gap * 1000))
         if self.channels is None or self.back is None:
+            self.around.bring_late_users(ctx, leg)
             return
         if "tripwire" not in ctx.view.step(ctx.step).notes:
             until = float(ctx.view.flipped["at"]) + seconds(ctx.estate.fence.tripwire)
             watch(ctx, leg, self.channels, until=until)
+            self.around.bring_late_users(ctx, leg)
             ctx.note("tripwire", until=until)
         # What the way back writes on the old side would look like slips from here on.
         self.channels.stop()
