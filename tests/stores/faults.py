@@ -1,4 +1,4 @@
-"""A `Dynamo` whose batch writes go wrong in a chosen way."""
+"""`Items` whose batch writes go wrong in a chosen way."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from portability import errors
-from portability.aws.dynamodb import Dynamo, Wrote
+from portability.aws.attributes import plain_item
+from portability.aws.dynamodb import Wrote
+from portability.aws.items import Items
 
 Item = dict[str, Any]
 Requests = tuple[Sequence[Item], Sequence[Item]]
@@ -17,8 +19,8 @@ Fault = Callable[["Faulty", str, Sequence[Item], Sequence[Item]], Wrote]
 class Faulty:
     """Delegates; `batch_write` goes through `fault` while there is one."""
 
-    def __init__(self, dynamo: Dynamo, fault: Fault | None = None) -> None:
-        self.dynamo = dynamo
+    def __init__(self, items: Items, fault: Fault | None = None) -> None:
+        self.items = items
         self.fault = fault
         self.calls: list[Requests] = []
         self.held: list[tuple[str, Sequence[Item], Sequence[Item]]] = []  # on their way, not landed
@@ -29,7 +31,7 @@ class Faulty:
             self.calls.append((list(puts), list(deletes)))
             fault = self.fault
         if fault is None:
-            return self.dynamo.batch_write(table, puts, deletes)
+            return self.items.batch_write(table, puts, deletes)
         return fault(self, table, puts, deletes)
 
     def land(self) -> None:
@@ -37,10 +39,10 @@ class Faulty:
         with self.lock:
             held, self.held = self.held, []
         for table, puts, deletes in held:
-            self.dynamo.batch_write(table, puts, deletes)
+            self.items.batch_write(table, puts, deletes)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.dynamo, name)
+        return getattr(self.items, name)
 
 
 def lost(faulty: Faulty, table: str, puts: Sequence[Item], deletes: Sequence[Item]) -> Wrote:
@@ -54,7 +56,7 @@ def lost(faulty: Faulty, table: str, puts: Sequence[Item], deletes: Sequence[Ite
 def half(faulty: Faulty, table: str, puts: Sequence[Item], deletes: Sequence[Item]) -> Wrote:
     """Half of the requests are not processed, in every answer to more than one."""
     keep_puts, keep_deletes = (len(puts) + 1) // 2, (len(deletes) + 1) // 2
-    faulty.dynamo.batch_write(table, puts[:keep_puts], deletes[:keep_deletes])
+    faulty.items.batch_write(table, puts[:keep_puts], deletes[:keep_deletes])
     return Wrote(list(puts[keep_puts:]), list(deletes[keep_deletes:]), 0.0)
 
 
@@ -77,9 +79,9 @@ def picky(word: str) -> Fault:
     """A batch with an item whose value is `word` is refused whole, as for an index key of another type."""
 
     def fault(faulty: Faulty, table: str, puts: Sequence[Item], deletes: Sequence[Item]) -> Wrote:
-        if any(item["value"] == {"S": word} for item in puts):
+        if any(plain_item(item)["value"] == {"S": word} for item in puts):
             raise errors.BadRequest("refused", operation="dynamodb.BatchWriteItem", aws_code="ValidationException")
-        return faulty.dynamo.batch_write(table, puts, deletes)
+        return faulty.items.batch_write(table, puts, deletes)
 
     return fault
 

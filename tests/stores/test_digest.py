@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portability.aws.attributes import plain_item, raw_item
 from portability.stores.dynamodb import digest
 
 NUMBERS = st.decimals(allow_nan=False, allow_infinity=False, places=None).filter(
@@ -161,3 +162,15 @@ def test_an_archive_line_is_one_line_of_json_and_the_same_for_every_order_of_nam
 def test_a_hash_of_a_key_tells_nothing_of_its_text() -> None:
     assert "tenant" not in digest.key_hash({"pk": {"S": "tenant-42-1"}})
     assert len(digest.key_hash({"pk": {"S": "tenant-42-1"}})) == 32
+
+
+@given(item=ITEMS)
+def test_a_raw_item_has_the_bytes_the_hash_and_the_archive_line_of_the_plain_one(item: Any) -> None:
+    raw = raw_item(item)
+    assert plain_item(raw) == item
+    assert digest.canonical(raw) == digest.canonical(item)
+    assert digest.item_hash(raw) == digest.item_hash(item)
+    assert digest.key_hash(raw) == digest.key_hash(item)
+    assert digest.json_line(raw) == digest.json_line(item)
+    mixed = {name: raw[name] if number % 2 else item[name] for number, name in enumerate(item)}
+    assert digest.canonical(mixed) == digest.canonical(item)

@@ -211,7 +211,7 @@ def test_two_syncs_of_a_key_never_overlap_and_the_later_one_reads_the_later_stat
         faulty.fault = None
         reached.set()
         assert go_on.wait(10)
-        return faulty.dynamo.batch_write(table, puts, deletes)
+        return faulty.items.batch_write(table, puts, deletes)
 
     wrap, made = wrapping(None)
     move = world.move(wrap=wrap)
@@ -239,7 +239,7 @@ def test_a_key_that_was_not_answered_is_not_taken_for_absent(world: World) -> No
 
     class Partly(Faulty):
         def batch_get(self, table: str, keys: Any, **more: Any) -> Any:
-            got = self.dynamo.batch_get(table, keys[:7], **more)
+            got = self.items.batch_get(table, keys[:7], **more)
             answered.append(len(got.items))
             return got._replace(left=[*got.left, *keys[7:]])
 

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import msgspec
 
-from portability.aws.dynamodb import Dynamo
+from portability.aws.items import Items
 from portability.aws.session import Aws
 from portability.model.estate import Estate, Model
 from portability.model.plan import Side, StoreMove
@@ -45,14 +45,14 @@ class QuickClock:
 
 
 class AwsWith:
-    """An `Aws` whose DynamoDB is wrapped."""
+    """An `Aws` whose hot operations are wrapped."""
 
-    def __init__(self, aws: Aws, wrap: Callable[[Dynamo], Any]) -> None:
+    def __init__(self, aws: Aws, wrap: Callable[[Items], Any]) -> None:
         self._aws = aws
         self._wrap = wrap
 
-    def dynamodb(self, **where: Any) -> Any:
-        return self._wrap(self._aws.dynamodb(**where))
+    def items(self, **where: Any) -> Any:
+        return self._wrap(self._aws.items(**where))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._aws, name)
@@ -135,7 +135,7 @@ class World:
         source: str | None = None,
         target: str | None = None,
         *,
-        wrap: Callable[[Dynamo], Any] | None = None,
+        wrap: Callable[[Items], Any] | None = None,
         seed: int = 1,
         pace: Pace = PACE,
         horizon: float = 0.3,

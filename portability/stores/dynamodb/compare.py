@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import zip_longest
 
-from portability.aws.dynamodb import Item
+from portability.aws.attributes import RawItem, plain_item
 from portability.stores.base import Compared, Difference, Key
 from portability.stores.dynamodb import digest
 from portability.stores.dynamodb.digest import Tally
@@ -25,7 +25,7 @@ BUCKETS = 256
 SETTLE = 0.7  # seconds before a difference is looked at again
 LOOKS = 3  # at most, each after a settle time
 
-Chunk = tuple[Sequence[Item], Sequence[Item]]
+Chunk = tuple[Sequence[RawItem], Sequence[RawItem]]
 """Some items of the origin, and some of the destination."""
 Seen = tuple[int | None, int | None]
 """A key's item hash at the origin and at the destination; None where there is no item, or an expired one."""
@@ -143,7 +143,7 @@ class Compare:
             keys = [self.layout.key(item) for item in leaf.items]
             yield leaf.items, list(self.destination.plane.present(keys).values())
 
-    def _fold(self, items: Iterable[Item], side: Side) -> None:
+    def _fold(self, items: Iterable[RawItem], side: Side) -> None:
         for item in items:
             if not self._expired(item):
                 side.buckets[self._bucket(item)].add(digest.item_hash(item))
@@ -166,13 +166,13 @@ class Compare:
                 del keys[key_id]
         return keys
 
-    def _bucket(self, item: Item) -> int:
+    def _bucket(self, item: RawItem) -> int:
         return zlib.crc32(self.layout.key_id(item)) % BUCKETS
 
-    def _expired(self, item: Item) -> bool:
-        if self.ttl is None:
+    def _expired(self, item: RawItem) -> bool:
+        if self.ttl is None or self.ttl not in item:
             return False
-        value = item.get(self.ttl, {}).get("N")
+        value = plain_item({self.ttl: item[self.ttl]})[self.ttl].get("N")
         return value is not None and Decimal(value) < Decimal(self.now())
 
     # -------------------------------------------------------------------------------------------------------- settling
@@ -200,7 +200,7 @@ class Compare:
         sides = [self._hashes(side.plane.present(list(keys.values()))) for side in (self.origin, self.destination)]
         return {key_id: (sides[0].get(key_id), sides[1].get(key_id)) for key_id in keys}
 
-    def _hashes(self, found: dict[KeyId, Item]) -> dict[KeyId, int]:
+    def _hashes(self, found: dict[KeyId, RawItem]) -> dict[KeyId, int]:
         return {key_id: digest.item_hash(item) for key_id, item in found.items() if not self._expired(item)}
 
     def _open(self, seen: dict[KeyId, Seen], outcome: Outcome, *, excuse: bool) -> list[KeyId]:

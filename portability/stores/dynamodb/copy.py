@@ -47,10 +47,11 @@ class Copy:
     def _write(self, leaf: Leaf, pool: Executor | None) -> None:
         layout, sync = self.reading.plane.layout, self.sync
         for some in chunks(leaf.items, PAGE_PART):
-            for item in some:
-                if not layout.is_placed(item):
-                    raise layout.unplaced(item)
-            with sync.in_flight.hold([layout.key_id(item) for item in some]):
+            keys = [layout.key(item) for item in some]
+            for key in keys:
+                if not layout.is_placed(key):
+                    raise layout.unplaced(key)
+            with sync.in_flight.hold([layout.key_id(key) for key in keys]):
                 written = sync.write(some, pool=pool)
             if written.indefinite:
                 # The lost write may carry an old value: sync reads the origin again, and again after the horizon.

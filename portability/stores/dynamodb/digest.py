@@ -1,7 +1,8 @@
 """Items as bytes that are equal exactly where DynamoDB holds the values equal, and their sum.
 
 `1`, `1.0` and `1E0` are one number; sets and maps have no order, lists have one; every value carries its type.
-Numbers are never read as floats: DynamoDB keeps 38 digits.
+Numbers are never read as floats: DynamoDB keeps 38 digits. An item may be plain (attribute-value JSON, binary as bytes)
+or raw (its attributes undecoded): the answer is the same.
 """
 
 from __future__ import annotations
@@ -13,32 +14,36 @@ from typing import Any
 
 import msgspec
 
+from portability.aws.attributes import plain_item
+
 MODULUS = 1 << 128
+_TAGGED = len('{"S":""}')
 
 
 def canonical(item: Mapping[str, Any]) -> bytes:
-    """An item (attribute-value JSON, binary as bytes) as canonical bytes."""
-    return _map(item)
+    """An item as canonical bytes."""
+    return _map(plain_item(item))
 
 
 def item_hash(item: Mapping[str, Any]) -> int:
     """BLAKE2b-128 of the canonical bytes, as a number below 2**128."""
-    return int.from_bytes(hashlib.blake2b(_map(item), digest_size=16).digest())
+    return int.from_bytes(hashlib.blake2b(canonical(item), digest_size=16).digest())
 
 
 def key_hash(key: Mapping[str, Any]) -> str:
     """What may be journaled, logged and shown of a key: 32 hex digits."""
-    return hashlib.blake2b(_map(key), digest_size=16, person=b"portability-key").hexdigest()
+    return hashlib.blake2b(canonical(key), digest_size=16, person=b"portability-key").hexdigest()
 
 
 def size_of(item: Mapping[str, Any]) -> int:
     """About how many bytes DynamoDB counts for an item: names and values, a little for each nesting."""
-    return sum(len(name) + _size(value) for name, value in item.items())
+    values = (len(value) - _TAGGED if isinstance(value, msgspec.Raw) else _size(value) for value in item.values())
+    return sum(map(len, item)) + sum(values)
 
 
 def json_line(item: Mapping[str, Any]) -> bytes:
     """An item as one line of DynamoDB JSON: sorted names and sets, binary in base64."""
-    return msgspec.json.encode(_sorted_sets({"M": item})["M"], order="sorted") + b"\n"
+    return msgspec.json.encode(_sorted_sets({"M": plain_item(item)})["M"], order="sorted") + b"\n"
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from portability.aws.dynamodb import Item
+from portability.aws.attributes import RawItem
 from portability.stores.base import Estimate
 from portability.stores.dynamodb import digest
 from portability.stores.dynamodb.layout import Segments
@@ -29,7 +29,7 @@ class _Seen:
         """Whether another page as large as the largest stays within the budget."""
         return self.rcu + self.largest <= BUDGET
 
-    def page(self, items: list[Item], rcu: float) -> None:
+    def page(self, items: list[RawItem], rcu: float) -> None:
         """Count a page."""
         self.items += len(items)
         self.bytes += sum(map(digest.size_of, items))

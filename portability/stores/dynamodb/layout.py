@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from portability import errors
+from portability.aws.attributes import plain_scalar
 from portability.stores.base import Key
 from portability.stores.dynamodb import digest
 from portability.stores.dynamodb.pattern import Pattern
@@ -107,12 +108,12 @@ class Layout:
         return self.enumerate_by or Segments()
 
     def key(self, item: Mapping[str, Any]) -> Key:
-        """The primary key of an item."""
-        return {name: item[name] for name in self.key_names}
+        """The primary key of an item, plain."""
+        return {name: plain_scalar(item[name]) for name in self.key_names}
 
     def partition(self, key: Mapping[str, Any]) -> str | None:
         """The partition key's text; None where it is no string."""
-        value = key.get(self.partition_key, {}).get("S")
+        value = plain_scalar(key.get(self.partition_key, {})).get("S")
         return value if isinstance(value, str) else None
 
     def is_mine(self, key: Mapping[str, Any]) -> bool:

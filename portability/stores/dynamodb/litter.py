@@ -6,6 +6,7 @@ import math
 import threading
 from collections.abc import Callable, Sequence
 
+from portability.aws.attributes import raw_item
 from portability.stores.base import Key, Ledger
 from portability.stores.dynamodb.parking import CANARY
 from portability.stores.dynamodb.plane import Plane
@@ -34,7 +35,7 @@ class Litter:
     def write(self, keys: Sequence[Key], *, keep: bool = False) -> None:
         """Write canary items: their keys are all they hold. With `keep` only who asks for it removes them."""
         id_ = self._ledger.park(self._channel, CANARY, keys)
-        written = self._plane.write(keys, canaries=True)
+        written = self._plane.write([raw_item(key) for key in keys], canaries=True)
         # One that may land late must not be removed before it has.
         not_before = math.inf if keep else self._monotonic() + self._horizon if written.indefinite else 0.0
         with self._lock:

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from portability import errors
-from portability.aws.dynamodb import Condition, Dynamo, Item, Page
+from portability.aws.attributes import RawItem
+from portability.aws.dynamodb import Condition, Dynamo, Page
+from portability.aws.items import Items
 from portability.retry import Retry
 from portability.stores.base import Key
 from portability.stores.dynamodb.layout import Index, KeyId, Layout
@@ -43,11 +45,12 @@ class Written:
 
 @dataclass(frozen=True)
 class Plane:
-    """One table's items. Reads are strongly consistent unless asked otherwise. Thread-safe."""
+    """One table's items, their attributes undecoded. Reads are consistent unless asked otherwise. Thread-safe."""
 
     table: str
     layout: Layout
     dynamo: Dynamo
+    items: Items
     retry: Retry
 
     def partition(
@@ -61,9 +64,7 @@ class Plane:
     ) -> Page:
         """One page of one partition."""
         condition = Condition("#p = :p", {"#p": self.layout.partition_key}, {":p": {"S": partition}})
-        return self.dynamo.query(
-            self.table, condition, start=start, keys_only=names, limit=limit, consistent=consistent
-        )
+        return self.items.query(self.table, condition, start=start, keys_only=names, limit=limit, consistent=consistent)
 
     def segment(
         self,
@@ -76,14 +77,14 @@ class Plane:
         consistent: bool = True,
     ) -> Page:
         """One page of one segment, every tenant's items in it."""
-        return self.dynamo.scan(
+        return self.items.scan(
             self.table, segment=segment, of=of, start=start, keys_only=names, limit=limit, consistent=consistent
         )
 
     def listed(self, index: Index, start: Key | None = None, *, limit: int | None = None) -> Page:
         """One page of the tenant's keys as an index lists them: eventually consistent."""
         condition = Condition("#p = :p", {"#p": index.attribute}, {":p": {"S": self.layout.tenant}})
-        return self.dynamo.query(
+        return self.items.query(
             self.table,
             condition,
             start=start,
@@ -93,14 +94,14 @@ class Plane:
             limit=limit,
         )
 
-    def present(self, keys: Sequence[Key], *, names: Sequence[str] = ()) -> dict[KeyId, Item]:
+    def present(self, keys: Sequence[Key], *, names: Sequence[str] = ()) -> dict[KeyId, RawItem]:
         """The items of these keys that exist, by key. A key that is missing here was answered and is absent."""
         waiting = {self.layout.key_id(key): self.layout.key(key) for key in keys}
-        found: dict[KeyId, Item] = {}
+        found: dict[KeyId, RawItem] = {}
         failures = 0
         while waiting:
             asked = dict(list(waiting.items())[:GET_AT_ONCE])
-            items, left, _ = self.dynamo.batch_get(self.table, list(asked.values()), keys_only=names)
+            items, left, _ = self.items.batch_get(self.table, list(asked.values()), keys_only=names)
             found |= {self.layout.key_id(item): item for item in items}
             unanswered = {self.layout.key_id(key) for key in left}
             for key in asked.keys() - unanswered:
@@ -112,7 +113,7 @@ class Plane:
 
     def write(
         self,
-        puts: Sequence[Item] = (),
+        puts: Sequence[RawItem] = (),
         deletes: Sequence[Key] = (),
         *,
         canaries: bool = False,
@@ -142,11 +143,11 @@ class Plane:
             each.result()
         return written
 
-    def _write_batch(self, puts: Sequence[Item], deletes: Sequence[Key], written: Written) -> None:
+    def _write_batch(self, puts: Sequence[RawItem], deletes: Sequence[Key], written: Written) -> None:
         failures = 0
         while puts or deletes:
             try:
-                left_puts, left_deletes, _ = self.dynamo.batch_write(self.table, puts, deletes)
+                left_puts, left_deletes, _ = self.items.batch_write(self.table, puts, deletes)
             except REFUSED:
                 failures += 1
                 if failures >= self.retry.attempts:
@@ -167,7 +168,7 @@ class Plane:
                 self._pause(failures, "dynamodb.BatchWriteItem")
 
     def _write_singly(
-        self, puts: Sequence[Item], deletes: Sequence[Key], written: Written, refusal: errors.BadRequest
+        self, puts: Sequence[RawItem], deletes: Sequence[Key], written: Written, refusal: errors.BadRequest
     ) -> None:
         # One bad item refuses its whole batch, and nothing of it was written: the others are good alone.
         if len(puts) + len(deletes) == 1:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from portability import errors
-from portability.aws.dynamodb import Item, Page
+from portability.aws.attributes import RawItem
+from portability.aws.dynamodb import Page
 from portability.stores.base import Key
 from portability.stores.dynamodb import digest
 from portability.stores.dynamodb.layout import Index, Segments
@@ -19,7 +20,7 @@ from portability.stores.dynamodb.plane import Plane
 class Leaf:
     """One page of a unit: this tenant's items, and where the next page starts (None at the end)."""
 
-    items: list[Item]
+    items: list[RawItem]
     next: Key | None
     rcu: float = 0.0
 
@@ -68,7 +69,7 @@ class Reading:
                 msg = f"{self.plane.table} has no unit {unit}"
                 raise LookupError(msg)
 
-    def _mine(self, page: Page) -> list[Item]:
+    def _mine(self, page: Page) -> list[RawItem]:
         layout = self.plane.layout
         mine = [item for item in page.items if layout.is_mine(item)]
         if self.owned and len(mine) < len(page.items):
@@ -80,7 +81,7 @@ class Reading:
         return mine
 
 
-def foreign(plane: Plane, item: Item) -> errors.Mismatch:
+def foreign(plane: Plane, item: RawItem) -> errors.Mismatch:
     """The tenant's own table holds an item that is not the tenant's."""
     key_hash = digest.key_hash(plane.layout.key(item))
     return errors.Mismatch(

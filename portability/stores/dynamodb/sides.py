@@ -75,7 +75,8 @@ class End:
 def end(side: Side, layout: Layout, spec: StoreSpec, around: Surroundings) -> End:
     """A side, ready to be read and written."""
     dynamo = around.aws.dynamodb(region=side.region, role=side.role)
-    plane = Plane(side.table, layout, dynamo, around.retry)
+    items = around.aws.items(region=side.region, role=side.role)
+    plane = Plane(side.table, layout, dynamo, items, around.retry)
     owned = side.model != Model.POOL
     index = layout.enumerate_by if spec.tenant.enumerate.gsi is not None else None
     return End(side, layout, around, dynamo, plane, Reading(plane, owned, index), layout.reach(owned=owned))

@@ -7,7 +7,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from portability import errors
-from portability.aws.dynamodb import Item
+from portability.aws.attributes import RawItem
 from portability.stores.base import Key, Synced
 from portability.stores.dynamodb.doubt import Doubt
 from portability.stores.dynamodb.in_flight import InFlight
@@ -66,7 +66,12 @@ class Sync:
         raise no_answer(self.destination.table, retry.attempts)
 
     def write(
-        self, puts: Sequence[Item], deletes: Sequence[Key] = (), *, canaries: bool = False, pool: Executor | None = None
+        self,
+        puts: Sequence[RawItem],
+        deletes: Sequence[Key] = (),
+        *,
+        canaries: bool = False,
+        pool: Executor | None = None,
     ) -> Written:
         """Write at the destination; what it leaves open is recorded even when it raises. The caller holds the keys."""
         self.doubt.secure()
