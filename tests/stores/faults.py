@@ -28,7 +28,7 @@ class Faulty:
 
     def batch_write(self, table: str, puts: Sequence[Item], deletes: Sequence[Item]) -> Wrote:
         with self.lock:
-            self.calls.append((list(puts), list(deletes)))
+            self.calls.append(([plain_item(item) for item in puts], list(deletes)))
             fault = self.fault
         if fault is None:
             return self.items.batch_write(table, puts, deletes)
