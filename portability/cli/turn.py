@@ -174,14 +174,18 @@ def look(call: Call, run: str) -> Any:  # noqa: ANN401 - a report.status_object.
     """The run as the journal tells it now."""
     from portability.journal.lease import ThisHost
     from portability.report.status_object import seen
+    from portability.stores.base import MEASURED, Flow, Measured, channel_name
 
     journal = call.desk.journal
     view, lease = journal.view(run), journal.lease(run)
+    flow = Flow.FORWARD if view.serving == "source" else Flow.REVERSE
+    kept = [journal.position(run, channel_name(move.store, flow), MEASURED) for move in view.header.plan.moving]
     return seen(
         view=view,
         lease=lease,
         cursors=journal.cursors(run),
         parked=journal.parked_groups(run),
+        measured=[None if text is None else Measured.of(text) for text in kept],
         now=call.desk.clock.now(),
         gone=lease.holder is not None and ThisHost().gone(lease.holder),
     )

@@ -35,6 +35,7 @@ from portability.steps.catalog import build, known, options, step_class
 from portability.steps.directory import DirectoryTable
 from portability.stores.base import Move
 from portability.stores.catalog import open_move
+from portability.stores.dynamodb.reader import Readers
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Desk:
         self.stop = stop
         self.clock = SystemClock(stop)
         self.rng = random.Random()  # noqa: S311 - jitter, not secrets
+        self._readers = Readers()
 
     @cached_property
     def estate(self) -> Estate:
@@ -171,6 +173,7 @@ class Desk:
                 clock=self.clock,
                 retry=self.retry,
                 rng=self.rng,
+                readers=self._readers,
             )
             for move in plan.moving
         ]

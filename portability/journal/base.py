@@ -45,6 +45,9 @@ class Journal(Protocol):
     def cursors(self, run: str) -> dict[tuple[str, str], Cursor]:
         """Every checkpoint of the run by (step, unit), without a lease: what `status` shows."""
 
+    def position(self, run: str, channel: str, name: str) -> str | None:
+        """What a channel saved under that name last (a shard's place, what it measured of itself), without a lease."""
+
     def parked_counts(self, run: str) -> dict[str, int]:
         """Parked and doubtful keys per channel name, without a lease."""
 

@@ -93,6 +93,11 @@ class TableJournal:
         found = map(rows.cursor_of, self.table.query(rows.run_key(run, "").pk, rows.CURSOR))
         return {(step, cursor.unit): cursor for step, cursor in found}
 
+    def position(self, run: str, channel: str, name: str) -> str | None:
+        """What a channel saved under that name last; see `base.Journal`."""
+        row = self.table.get(rows.position_key(run, channel, name))
+        return None if row is None else str(row["at"])
+
     def parked_counts(self, run: str) -> dict[str, int]:
         """Parked and doubtful keys per channel name."""
         counts: dict[str, int] = {}

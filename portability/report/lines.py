@@ -19,6 +19,9 @@ PART = 0.05
 SOONEST = 1.0
 """A line per 5 %, but not more than one a second."""
 
+SCARCE = 22 * 3600.0
+"""Seconds: what is left of a stream's day is told from here on."""
+
 NAME, LONGEST_NAME = 14, 40
 RUN_WORDS = {
     "soaking": "soaking: the old side is kept current; `reverse` brings it back, `complete` deletes it",
@@ -109,4 +112,5 @@ def lag(step: StepGauge) -> str:
     for name in ("parked", "doubtful"):
         if step.lag.get(name):
             said += f", {count(step.lag[name])} {name}"
-    return said
+    left = step.lag.get("retention_left")
+    return said if left is None or left > SCARCE else f"{said}, unread changes are kept for {span(left)} more"

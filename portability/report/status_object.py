@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from portability.model.plan import Location
 from portability.model.recipe import StepSpec
 from portability.model.run import Cursor, Lease, RunView, StepView
 from portability.model.status import Goal, ParkReason, RunState, Status
+from portability.stores.base import Measured
 
 VERSION = 1
 FINISHED = (Status.DONE, Status.SKIPPED)
@@ -46,14 +47,16 @@ def seen(
     cursors: Mapping[tuple[str, str], Cursor],
     parked: Parked,
     now: float,
+    measured: Sequence[Measured | None] = (),
     gone: bool = False,
 ) -> Seen:
     """The run as `status` tells it. `cursors` and `parked` are as the journal gives them.
 
-    `gone` says that the lease's holder was a process of this host, and that it is no more.
+    `measured` is what the channel of each moving store, out of the serving side, wrote of itself last. `gone` says that
+    the lease's holder was a process of this host, and that it is no more.
     """
     driven = lease.holder is not None and not gone
-    return Seen(view, lease, _object(view, cursors, parked, now, driven=driven), now, gone)
+    return Seen(view, lease, _object(view, cursors, parked, measured=measured, now=now, driven=driven), now, gone)
 
 
 def no_run(tenant: str, at: str, to: str) -> dict[str, Any]:
@@ -81,8 +84,9 @@ def _object(
     view: RunView,
     cursors: Mapping[tuple[str, str], Cursor],
     parked: Parked,
-    now: float,
     *,
+    measured: Sequence[Measured | None],
+    now: float,
     driven: bool,
 ) -> dict[str, Any]:
     header = view.header
@@ -99,7 +103,7 @@ def _object(
         "serving": view.serving,
         "steps": [_step(spec, _as_it_ended(spec, view), clock) for spec in every_step(view)],
         "data": [_store(view, move.store, cursors, parked) for move in header.plan.moving],
-        "channel": _channel(view),
+        "channel": _channel(view, measured, now),
         "verify": _verify(view),
         "cutover": _cutover(view, blocked),
         "reversible_until": None if view.ended or view.goal is Goal.COMPLETE else "complete",
@@ -187,10 +191,19 @@ def _groups(parked: Parked, store: str) -> Iterator[tuple[str, int]]:
     yield from total.items()
 
 
-def _channel(view: RunView) -> dict[str, Any]:
-    """What the last step that measured a channel wrote down."""
-    measured = output_of(view, "catch_up")
-    return {**_no_channel(), "lag_seconds": measured.get("lag_seconds")}
+def _channel(view: RunView, measured: Sequence[Measured | None], now: float) -> dict[str, Any]:
+    """The worst of what the channels measured last; where they are gone, what the last step that looked wrote down."""
+    known = [one for one in measured if one is not None]
+    if not known or len(known) < len(measured):
+        return {**_no_channel(), "lag_seconds": output_of(view, "catch_up").get("lag_seconds")}
+    lags = [one.lag_seconds for one in known if one.lag_seconds is not None]
+    # Nobody may have read since: what was unread then has aged.
+    left = [one.retention_left_seconds - (now - one.at) for one in known if one.retention_left_seconds is not None]
+    return {
+        "lag_seconds": max(lags) if len(lags) == len(known) else None,
+        "backlog": sum(one.backlog for one in known),
+        "retention_left_seconds": round(max(0.0, min(left)), 3) if len(left) == len(known) else None,
+    }
 
 
 def _no_channel() -> dict[str, Any]:

@@ -92,7 +92,10 @@ def _figures(value: dict[str, Any]) -> list[str]:
     said = []
     cutover, channel, verify = value["cutover"], value["channel"], value["verify"]
     if channel["lag_seconds"] is not None:
-        said.append(f"channel {span(channel['lag_seconds'])} behind when last measured")
+        waiting = "" if channel["backlog"] is None else f", {count(channel['backlog'])} keys waiting"
+        said.append(f"channel {span(channel['lag_seconds'])} behind when last measured{waiting}")
+    if channel["retention_left_seconds"] is not None:
+        said.append(f"changes not read yet are kept for {span(channel['retention_left_seconds'])} more")
     if verify["checked"] is not None:
         said.append(f"verified {count(verify['checked'])} items, {count(verify['mismatched'])} differ")
     if cutover["pause_ms"] is not None:

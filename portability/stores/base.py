@@ -12,6 +12,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import msgspec
+
 from portability.model.change import Change, Finding
 from portability.model.run import Cursor
 
@@ -115,6 +117,29 @@ class Lag:
     parked: int
     doubtful: int
     retention_left: float | None  # seconds until the oldest unread record may be trimmed
+
+
+MEASURED = "measured|"
+"""The position under which a channel keeps what it measured of itself, as JSON of a `Measured`."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a channel measured of itself `at` epoch seconds, for whoever reads the journal. Unknown is None."""
+
+    at: float
+    lag_seconds: float | None
+    backlog: int
+    retention_left_seconds: float | None
+
+    def text(self) -> str:
+        """As it is kept."""
+        return msgspec.json.encode(self).decode()
+
+    @staticmethod
+    def of(text: str) -> Measured:
+        """As it was kept."""
+        return msgspec.json.decode(text, type=Measured)
 
 
 class Channel(Protocol):

@@ -131,6 +131,8 @@ def test_positions_are_durable_when_saved_and_an_empty_one_deletes(world: World)
     again = world.acquire("r-1")
     assert again.load_positions("forward") == {f"{arn}|shardId-1": "101"}
     assert again.load_positions("reverse") == {f"{arn}|shardId-1": "7"}
+    assert world.process().position("r-1", "reverse", f"{arn}|shardId-1") == "7", "without a lease too"
+    assert world.process().position("r-1", "reverse", "another") is None
 
 
 def test_a_position_that_stands_already_is_not_written_again_but_the_lease_is_looked_at(memory: World) -> None:

@@ -19,6 +19,8 @@ from portability.steps.cutover.around import Around
 from portability.steps.directory import STAMP
 from portability.steps.stage_config import DIRECTORY as DIRECTORY_KIND
 from portability.stores.base import ChannelState, Flow
+from portability.stores.dynamodb.parking import EXPIRED
+from tests.steps_data.fake_store import key_of
 from tests.steps_data.run_world import ESTATE, Estate42, Process, estate
 
 
@@ -251,6 +253,22 @@ def test_a_write_that_slips_through_after_the_flip_stops_the_run_and_is_not_disc
     view = Process(world).go()
     assert view.state is RunState.SOAKING
     assert view.step("cut-over").output["late_events"] == 1
+
+
+def test_what_expires_on_the_old_side_after_the_flip_is_nobodys_slip() -> None:
+    world = Estate42()
+    process = Process(world)
+
+    def expire() -> None:
+        if world.flips:
+            watching = next(channel for channel in process.move.running if channel.flow is Flow.FORWARD)
+            watching._ledger.park(watching.name, f"{EXPIRED}p/order", [key_of("order-1")])
+
+    at(process, "cut-over", "asleep", expire)
+    world.writing = False
+    view = process.go()
+    assert view.state is RunState.SOAKING
+    assert "slips" not in view.step("cut-over").notes
 
 
 def test_a_directory_record_changed_by_somebody_else_parks_before_anything_is_frozen() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +22,11 @@ class FakeShard:
     page: int = 2
     empty_pages: int = 0  # given before the next records
 
+    def trim(self, count: int) -> None:
+        """So many records are gone."""
+        self.trimmed += len(self.records[:count])
+        self.records = self.records[count:]
+
 
 class FakeStreams:
     """One stream. Sequence numbers grow over all shards; `9` is less than `10`, as numbers and not as text."""
@@ -29,21 +35,28 @@ class FakeStreams:
         self.shards: dict[str, FakeShard] = {}
         self.status_is = "ENABLED"
         self.failures: list[Exception] = []
+        self.listings = 0
+        self.size = 0  # bytes of a page
+        self.pages = 0  # pages asked for
         self._number = 7
 
     def shard(self, id_: str, parent: str | None = None) -> FakeShard:
         self.shards[id_] = FakeShard(id_, parent)
         return self.shards[id_]
 
-    def write(self, shard: str, key: dict[str, Any], *, created: int = 1000, event: str = "MODIFY") -> None:
+    def write(
+        self, shard: str, key: dict[str, Any], *, created: int = 1000, event: str = "MODIFY", by_ttl: bool = False
+    ) -> None:
         self._number += 1
-        self.shards[shard].records.append(Record(key, str(self._number), created, event))
+        self.shards[shard].records.append(Record(key, str(self._number), created, event, by_ttl))
 
     def status(self, arn: str) -> str | None:
         return self.status_is if arn == ARN else None
 
-    def describe(self, arn: str) -> list[Shard]:
+    def describe(self, arn: str, *, before: Callable[[], None] = lambda: None) -> list[Shard]:
         assert arn == ARN
+        before()
+        self.listings += 1
         return [Shard(one.id, one.parent, not one.closed, None, None) for one in self.shards.values()]
 
     def records(self, arn: str, shard: str, **place: Any) -> FakeReader:
@@ -57,6 +70,7 @@ class FakeReader:
         self.position: str | None = place.get("after")
 
     def read(self) -> Batch:
+        self._streams.pages += 1
         if self._streams.failures:
             raise self._streams.failures.pop(0)
         shard = self._streams.shards.get(self._shard)
@@ -69,24 +83,23 @@ class FakeReader:
         if shard.empty_pages:
             shard.empty_pages -= 1
             return Batch([], self.position, closed=False)
-        page = shard.records[self._next : self._next + shard.page]
+        at = self._next - shard.trimmed
+        page = shard.records[at : at + shard.page]
         self._next += len(page)
         if page:
             self.position = page[-1].sequence
-        return Batch(page, self.position, closed=shard.closed and self._next >= len(shard.records))
+        return Batch(page, self.position, shard.closed and at + len(page) >= len(shard.records), self._streams.size)
 
     def _start(self, shard: FakeShard) -> int:
         numbers = [record.sequence for record in shard.records]
         if self._place.get("trim_horizon"):
             return shard.trimmed
         if self._place.get("latest"):
-            return len(numbers)
-        if self._place.get("at") is not None:
-            return numbers.index(self._place["at"])
-        after = self._place["after"]
-        if after not in numbers:
+            return shard.trimmed + len(numbers)
+        place = self._place.get("at") or self._place["after"]
+        if place not in numbers:
             raise trimmed()
-        return numbers.index(after) + 1
+        return shard.trimmed + numbers.index(place) + (self._place.get("at") is None)
 
 
 def trimmed() -> errors.Trimmed:

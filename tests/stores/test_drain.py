@@ -7,9 +7,9 @@ import pytest
 from portability.aws.streams import Record
 from portability.stores.dynamodb.canary import Canary
 from portability.stores.dynamodb.drain import Drain
-from portability.stores.dynamodb.feed import Read
 from portability.stores.dynamodb.layout import Layout
 from portability.stores.dynamodb.pattern import Pattern
+from portability.stores.dynamodb.shard import Read
 
 LAYOUT = Layout("Order", "tenant-42", Pattern("{tenant}-{suffix}"), "pk", "sk", (1, 3))
 CANARY = Canary(LAYOUT, {"pk": "S", "sk": "S"}, "r-1")
@@ -20,7 +20,7 @@ def page(
     key: dict[str, Any] | None, *, event: str = "INSERT", created: int = 2000, closed: bool = False, shard: str = "a"
 ) -> Read:
     records = [] if key is None else [Record(key, "1", created, event)]
-    return Read(shard, records, "1", closed, at_tip=True, asked=0.0)
+    return Read(shard, LAYOUT.sift(records), "1", closed, tip=0.0, newest=created if records else None)
 
 
 def drain(after: float | None = None) -> Drain:

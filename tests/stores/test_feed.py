@@ -1,72 +1,11 @@
 """The shards of a stream: splits, trims, empty pages, delays; on a stream made for the purpose."""
 
-from typing import Any
-
 import pytest
 
 from portability import errors
 from portability.stores.dynamodb import feed as feeding
-from portability.stores.dynamodb.feed import Feed
 from tests.stores.fake_streams import ARN, FakeStreams
-
-
-def key(number: int) -> dict[str, Any]:
-    return {"pk": {"S": f"t-{number}"}}
-
-
-class Reader:
-    """A feed that is read and saved as a channel does it; `resume` is the next process."""
-
-    def __init__(self, streams: FakeStreams, durable: dict[str, str] | None = None) -> None:
-        self.streams = streams
-        self.durable = {} if durable is None else durable
-        self.pauses: list[Any] = []
-        self.feed = Feed(
-            streams,  # type: ignore[arg-type]
-            ARN,
-            now=lambda: 1000.0,
-            monotonic=lambda: 5.0,
-            pause=self._pause,
-            positions=dict(self.durable),
-        )
-        self.on_pause: Any = None
-
-    def _pause(self) -> None:
-        self.pauses.append(1)
-        if self.on_pause:
-            self.on_pause()
-
-    def pin(self, *, fresh: bool = False) -> "Reader":
-        self.feed.pin(fresh=fresh)
-        self.feed.refresh()
-        self.save()
-        return self
-
-    def lost(self) -> bool:
-        return self.feed.lost
-
-    def save(self) -> None:
-        for name, place in self.feed.dirty.items():
-            if place:
-                self.durable[name] = place
-            else:
-                self.durable.pop(name, None)
-        self.feed.saved(dict(self.feed.dirty))
-
-    def read(self, turns: int = 10) -> list[int]:
-        """Numbers of the keys read in so many turns."""
-        seen = []
-        for _ in range(turns):
-            pages = self.feed.read()
-            seen += [int(record.keys["pk"]["S"][2:]) for page in pages for record in page.records]
-            self.feed.advance(pages)
-            if any(page.closed for page in pages):
-                self.feed.refresh()
-            self.save()
-        return seen
-
-    def resume(self) -> "Reader":
-        return Reader(self.streams, dict(self.durable)).pin()
+from tests.stores.following import Reader, key
 
 
 @pytest.fixture
@@ -171,51 +110,59 @@ def test_a_shard_that_vanished_unread_is_lost_and_one_that_was_read_is_not(strea
     streams.shards["a"].closed = True
     assert reader.read() == [1]
     del streams.shards["a"]
-    reader.feed.refresh()
+    reader.clock.time += 1
+    reader.refresh()
     assert not reader.lost()
     streams.shard("b")
-    reader.feed.refresh()
-    reader.save()
+    reader.clock.time += 1
+    reader.refresh()
     del streams.shards["b"]
-    reader.feed.refresh()
-    reader.save()
+    reader.clock.time += 1
+    reader.refresh()
     assert reader.lost()
     assert reader.durable == {f"{ARN}|": "PINNED"}
 
 
-def test_a_failure_in_the_middle_of_a_turn_reads_every_page_again(streams: FakeStreams) -> None:
+def test_a_shard_that_gives_no_answer_is_asked_again_and_keeps_no_other_from_being_read(streams: FakeStreams) -> None:
     streams.shard("b")
     reader = Reader(streams).pin()
     write(streams, "a", 1)
     write(streams, "b", 2)
-    throttled = errors.Throttled("x", operation="dynamodb-streams.GetRecords", aws_code="LimitExceededException")
-    reader.feed.read()  # pages that nobody dealt with
-    streams.failures = [throttled]
-    with pytest.raises(errors.Throttled):
-        reader.feed.read()
-    reader.feed.rewind()
-    assert sorted(reader.read()) == [1, 2]
+    streams.failures = [errors.Throttled("x", operation="dynamodb-streams.GetRecords", aws_code="x")]
+    reader.reader.pump()
+    assert sum(len(read.records) for read in reader.subscription.take()) == 1
+    failing = reader.subscription.failing
+    assert failing is not None
+    assert isinstance(failing[1], errors.Throttled)
+    assert len(reader.read()) == 1
+    assert reader.subscription.failing is None
 
 
-def test_many_shards_are_read_side_by_side_and_a_failure_of_one_reads_all_again(streams: FakeStreams) -> None:
+def test_what_no_repeat_mends_is_raised_where_the_records_are_taken(streams: FakeStreams) -> None:
+    reader = Reader(streams).pin()
+    streams.failures = [errors.Unauthorised("x", next="portability doctor")]
+    with pytest.raises(errors.Unauthorised):
+        reader.take()
+
+
+def test_many_shards_are_read_to_their_end(streams: FakeStreams) -> None:
     for number in range(30):
         streams.shard(f"s{number:02}")
     reader = Reader(streams).pin()
     for number in range(30):
         write(streams, f"s{number:02}", number)
-    streams.failures = [errors.Throttled("x", operation="dynamodb-streams.GetRecords", aws_code="x")]
-    with pytest.raises(errors.Throttled):
-        reader.feed.read()
-    reader.feed.rewind()
     assert sorted(reader.read()) == list(range(30))
 
 
 def test_a_delayed_shard_keeps_the_tip_out_of_sight(streams: FakeStreams) -> None:
-    reader = Reader(streams).pin()
-    reader.feed.keys_only = False
+    reader = Reader(streams)
+    reader.keys_only = False
+    reader.pin()
     write(streams, "a", 1, 2, 3)
-    page = reader.feed.read()[0]
-    assert page.at_tip  # as young as this it is taken for the tip
     streams.shards["a"].records[2] = streams.shards["a"].records[2].__class__(key(3), "10", 900, "MODIFY")
-    assert not reader.feed.read()[0].at_tip
-    assert reader.feed.read()[0].at_tip, "nothing was behind it"
+    tips = []
+    for _ in range(3):
+        reader.reader.pump()
+        tips += [read.tip is not None for read in reader.subscription.take()]
+        reader.clock.time += 1
+    assert tips == [True, False, True], "young for an image, old for one, and nothing behind it"

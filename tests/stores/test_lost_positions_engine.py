@@ -6,6 +6,7 @@ import pytest
 
 from portability import errors
 from portability.stores.base import ChannelState, Flow
+from portability.stores.dynamodb.reader import Readers
 from tests.stores import faults
 from tests.stores.faults import Faulty
 from tests.stores.memory_ledger import Crash, MemoryLedger
@@ -68,6 +69,34 @@ def test_a_stream_that_is_replaced_while_it_is_read_is_noticed(world: World) -> 
         world.assert_equal(world.pool, world.silo)
     finally:
         channel.close()
+
+
+def test_two_runs_notice_a_stream_that_was_turned_off_and_lose_nothing(world: World) -> None:
+    world.make(world.pool_b)
+    readers = Readers()
+    moves = [world.move(readers=readers), world.move(target=world.pool_b, readers=readers)]
+    ledgers = [MemoryLedger("r-1"), MemoryLedger("r-2")]
+    channels = [
+        opened(move, Flow.FORWARD, ledger, done=move.units(Flow.FORWARD))
+        for move, ledger in zip(moves, ledgers, strict=True)
+    ]
+    try:
+        for channel in channels:
+            channel.start(ChannelState.SYNC)
+        world.fill(world.pool, [world.item(1)])
+        world.dynamo.update_table(TableName=world.pool, StreamSpecification={"StreamEnabled": False})
+        world.fill(world.pool, [world.item(2)])
+        for channel in channels:
+            channel.settle(patience=20)
+        world.fill(world.pool, [world.item(3)])
+        for channel in channels:
+            channel.settle(patience=20)
+        world.assert_equal(world.pool, world.silo)
+        world.assert_equal(world.pool, world.pool_b)
+        assert len(readers.open) == 1, "they share the reader of the new stream, and nobody reads the old one"
+    finally:
+        for channel in channels:
+            channel.stop()
 
 
 def test_a_lost_stream_of_a_scanned_table_also_finds_what_was_deleted_meanwhile(world: World) -> None:

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from portability import errors
-from portability.stores.base import ChannelState, Flow, Key
+from portability.stores.base import MEASURED, ChannelState, Flow, Key, Measured
+from portability.stores.dynamodb import digest
 from portability.stores.dynamodb.channel import DynamoChannel
+from portability.stores.dynamodb.parking import EXPIRED
+from portability.stores.dynamodb.reader import Readers
 from portability.stores.dynamodb.stream import On
 from tests.stores.fake_streams import ARN, FakeStreams
 from tests.stores.memory_ledger import MemoryLedger
@@ -39,15 +42,17 @@ class Stage:
         self.streams = FakeStreams()
         self.streams.shard("a")
         self.ledger = MemoryLedger()
-        self.move = world.move()
+        self.readers = Readers()
+        self.move = world.move(readers=self.readers)
 
-    def open(self, *, pinned: bool = True) -> DynamoChannel:
+    def open(self, *, pinned: bool = True, ledger: MemoryLedger | None = None) -> DynamoChannel:
         template = self.move.channel(Flow.FORWARD, MemoryLedger(), done=(), taken_over=None)
         assert isinstance(template, DynamoChannel)
         stream: Any = FakeTableStream(self.streams)
         wiring = dataclasses.replace(template._w, stream=stream)
         units = self.move.units(Flow.FORWARD)
-        channel = DynamoChannel(wiring, self.ledger, done=units, taken_over=None, live=self.move._live[Flow.FORWARD])
+        live = self.move._live[Flow.FORWARD]
+        channel = DynamoChannel(wiring, ledger or self.ledger, done=units, taken_over=None, live=live)
         if pinned:
             channel.pin()
         return channel
@@ -56,6 +61,12 @@ class Stage:
         item = self.world.item(number, value=value)
         self.world.fill(self.world.pool, [item])
         self.streams.write(shard, self.world.key(item))
+
+    def expire(self, number: int) -> None:
+        """DynamoDB deletes an item whose time has passed."""
+        key = self.world.key(self.world.item(number))
+        self.world.dynamo.batch_write(self.world.pool, [], [key])
+        self.streams.write("a", key, event="REMOVE", by_ttl=True)
 
     def canary(self, *shards: str) -> Any:
         """Canaries that reach these shards, in turn."""
@@ -104,7 +115,7 @@ def test_a_drain_that_could_not_even_list_the_shards_has_proven_nothing(
     channel = stage.open()
     channel.start(ChannelState.SYNC)
 
-    def throttled(_arn: str) -> list[Any]:
+    def throttled(_arn: str, **_: Any) -> list[Any]:
         raise errors.Throttled("slow down", operation="dynamodb-streams.DescribeStream", aws_code="Limit")
 
     try:
@@ -133,7 +144,7 @@ def test_children_that_a_listing_shows_late_are_drained_too(stage: Stage) -> Non
             stage.write("b", 2)
             stage.streams.shards["a"].closed = True
             stage.streams.shards["a"].empty_pages = 0
-            stage.streams.shards["b"].empty_pages = 20_000
+            stage.streams.shards["b"].empty_pages = 100
         key: Key = make(label)
         return key
 
@@ -212,3 +223,116 @@ def test_throttled_readings_and_outages_of_the_stream_only_delay(stage: Stage) -
         stage.world.assert_equal(stage.world.pool, stage.world.silo)
     finally:
         channel.stop()
+
+
+# ----------------------------------------------------------------------------------------------- what expires by itself
+
+
+def test_what_expires_on_the_side_that_serves_is_deleted_on_the_other(stage: Stage) -> None:
+    channel = stage.open()
+    channel.start(ChannelState.SYNC)
+    try:
+        stage.write("a", 1)
+        stage.write("a", 2)
+        channel.settle(patience=10)
+        stage.expire(1)
+        channel.settle(patience=10)
+        stage.world.assert_equal(stage.world.pool, stage.world.silo)
+        assert len(stage.world.mine(stage.world.silo)) == 1
+    finally:
+        channel.stop()
+
+
+def test_what_expires_on_the_side_that_serves_no_more_is_no_slip_and_a_deletion_by_somebody_is(stage: Stage) -> None:
+    channel = stage.open()
+    channel.start(ChannelState.WATCH)
+    try:
+        stage.expire(1)
+        stage.streams.write("a", stage.world.key(stage.world.item(2)), event="REMOVE")
+        until(lambda: channel.lag().parked == 1)
+        assert channel.slips() == [digest.key_hash(stage.world.key(stage.world.item(2)))]
+        assert not any(group.startswith(EXPIRED) for group, _ in stage.ledger.parked(channel.name).values())
+    finally:
+        channel.stop()
+
+
+def test_what_expired_while_keys_were_parked_is_no_slip_later_not_even_for_the_next_process(stage: Stage) -> None:
+    channel = stage.open()
+    channel.start(ChannelState.PARK)
+    stage.expire(1)
+    stage.expire(2)
+    stage.write("a", 2)  # somebody wrote it too
+    until(lambda: channel.lag().parked == 1)
+    expected = [digest.key_hash(stage.world.key(stage.world.item(2)))]
+    channel.become(ChannelState.WATCH)
+    assert channel.slips() == expected
+    channel.stop()
+    again = stage.open()
+    again.start(ChannelState.WATCH)
+    try:
+        assert again.slips() == expected
+    finally:
+        again.stop()
+
+
+def test_what_expired_while_keys_were_parked_is_synced_when_the_fence_is_lifted(stage: Stage) -> None:
+    stage.write("a", 1)
+    channel = stage.open()
+    channel.start(ChannelState.SYNC)
+    try:
+        stage.write("a", 2)
+        stage.world.fill(stage.world.silo, [stage.world.item(1)])
+        channel.settle(patience=10)
+        channel.become(ChannelState.PARK)
+        stage.expire(1)
+        until(lambda: any(group.startswith(EXPIRED) for group, _ in stage.ledger.parked(channel.name).values()))
+        channel.become(ChannelState.SYNC)
+        channel.settle(patience=10)
+        stage.world.assert_equal(stage.world.pool, stage.world.silo)
+        assert not stage.ledger.parked(channel.name)
+    finally:
+        channel.stop()
+
+
+# ----------------------------------------------------------------------------------------------------- shared, and kept
+
+
+def test_two_channels_of_a_process_share_one_reader_which_outlives_the_first_to_close(stage: Stage) -> None:
+    first, second = stage.open(), stage.open(ledger=MemoryLedger("r-2"))
+    first.start(ChannelState.SYNC)
+    second.start(ChannelState.SYNC)
+    try:
+        (reader,) = stage.readers.open.values()
+        stage.write("a", 1)
+        for channel in (first, second):
+            channel.settle(patience=10)
+            assert channel.counts()["synced"] == 1
+        first.stop()
+        stage.write("a", 2)
+        second.settle(patience=10)
+        assert stage.readers.open == {ARN: reader}
+        stage.world.assert_equal(stage.world.pool, stage.world.silo)
+    finally:
+        first.stop()
+        second.stop()
+    assert not stage.readers.open, "nobody follows: nothing is read any more"
+
+
+def test_a_place_that_nobody_read_on_from_for_a_day_is_compared_anew_though_the_stream_says_nothing(
+    stage: Stage,
+) -> None:
+    channel = stage.open()
+    assert not any(name.startswith("rebaseline|") for name in stage.ledger.load_positions(channel.name))
+    kept = Measured.of(stage.ledger.positions[channel.name][MEASURED])
+    assert kept.lag_seconds is None
+    stage.world.fill(stage.world.pool, [stage.world.item(1)])  # its record came, and was trimmed
+    old = dataclasses.replace(kept, at=kept.at - 23.5 * 3600)
+    stage.ledger.save_positions(channel.name, {MEASURED: old.text()})
+    again = stage.open()
+    assert any(name.startswith("rebaseline|") for name in stage.ledger.load_positions(channel.name))
+    again.start(ChannelState.SYNC)
+    try:
+        again.settle(patience=20)
+        stage.world.assert_equal(stage.world.pool, stage.world.silo)
+    finally:
+        again.stop()

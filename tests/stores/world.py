@@ -20,12 +20,14 @@ from portability.stores.base import Flow
 from portability.stores.dynamodb import digest
 from portability.stores.dynamodb.channel import DynamoChannel
 from portability.stores.dynamodb.move import DynamoMove
+from portability.stores.dynamodb.reader import Looks, Readers
 from portability.stores.dynamodb.sides import Surroundings, layout_of
 from portability.stores.dynamodb.wiring import Pace
 from tests.stores.memory_ledger import MemoryLedger
 
 REGION = "us-east-1"
-PACE = Pace(idle=0.01, shards=0.5, positions=0.02, outage=3.0)
+LOOKS = Looks(calls=200.0, burst=50.0, quiet=0.02, hurry=0.005, listings=100.0)
+PACE = Pace(idle=0.01, shards=0.5, positions=0.02, rows=1e6, stale=0.02, measured=3600.0, outage=3.0, looks=LOOKS)
 Item = dict[str, Any]
 
 
@@ -141,6 +143,7 @@ class World:
         horizon: float = 0.3,
         clock: Any = None,
         clone: bool = True,
+        readers: Readers | None = None,
     ) -> DynamoMove:
         """The move from pool to silo, unless said otherwise; every call gives a new process's."""
         spec = self.estate.stores["Order"]
@@ -151,6 +154,7 @@ class World:
             retry=Retry(attempts=6, base=0.01, cap=0.05, rng=random.Random(seed)),
             rng=random.Random(seed),
             horizon=horizon,
+            readers=readers or Readers(),
         )
         plan_move = StoreMove(
             store="Order", source=self.side(source or self.pool), target=self.side(target or self.silo)

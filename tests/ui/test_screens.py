@@ -15,6 +15,7 @@ from portability.report.lines import Lines
 from portability.report.preview import preview_text
 from portability.report.status_object import Parked, seen
 from portability.report.status_text import status_text
+from portability.stores.base import Measured
 from tests.ui import samples
 from tests.ui.golden import hold
 
@@ -149,6 +150,31 @@ def test_the_status_object_has_exactly_the_documented_fields() -> None:
     assert list(value["channel"]) == ["lag_seconds", "backlog", "retention_left_seconds"]
     assert list(value["verify"]) == ["checked", "mismatched"]
     assert list(value["cutover"]) == ["can_commit", "blocked_by", "fence", "pause_ms", "drain_ms", "late_events"]
+
+
+def test_the_channels_figures_are_the_worst_of_all_stores_and_age_with_the_clock() -> None:
+    view, _ = samples.view(*samples.PREPARED[:11])
+    measured = [Measured(NOW - 100, 0.4, 3, 80_000.0), Measured(NOW - 3600, 1.5, 4, 79_000.0)]
+
+    def channel(*kept: Measured | None) -> Any:
+        return seen(
+            view=view, lease=samples.lease(held=True), cursors=samples.CURSORS, parked={}, now=NOW, measured=kept
+        )
+
+    value = channel(*measured).value["channel"]
+    assert value == {"lag_seconds": 1.5, "backlog": 7, "retention_left_seconds": 75_400.0}
+    text = status_text(channel(*measured))
+    assert "channel 1.5 s behind when last measured, 7 keys waiting" in text
+    assert "changes not read yet are kept for 20 h 56 min more" in text
+    unknown = Measured(NOW, None, 0, None)
+    assert channel(measured[0], unknown).value["channel"] == {
+        "lag_seconds": None,
+        "backlog": 3,
+        "retention_left_seconds": None,
+    }
+    assert channel(measured[0], None).value["channel"]["backlog"] is None
+    gone = Measured(NOW - 2 * 86_400, 0.4, 0, 86_000.0)
+    assert channel(gone).value["channel"]["retention_left_seconds"] == 0.0
 
 
 def test_what_is_not_known_is_null() -> None:

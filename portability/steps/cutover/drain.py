@@ -13,7 +13,7 @@ from portability.steps.channels import Channels, stream_arns
 from portability.steps.cutover.pause import Pause
 from portability.steps.verify_data import refuse_differences
 from portability.stores.base import Difference
-from portability.stores.dynamodb.parking import CANARY
+from portability.stores.dynamodb.parking import is_pending
 
 PART = 500
 """Keys compared inside the fence before it is asked again whether the tenant may wait."""
@@ -41,7 +41,7 @@ def refuse_unsettled(ctx: Context, channels: Channels) -> None:
     left = {
         store
         for store, channel in channels.by_store.items()
-        if any(group != CANARY for group, _ in ctx.ledger.parked(channel.name).values())
+        if any(is_pending(group) for group, _ in ctx.ledger.parked(channel.name).values())
     }
     if lag.backlog or lag.parked or lag.doubtful or left:
         raise errors.Parked(

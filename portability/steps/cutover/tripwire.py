@@ -15,7 +15,7 @@ from portability.steps.catch_up import POLL
 from portability.steps.channels import Channels
 from portability.steps.cutover.leg import Leg
 from portability.stores.base import Compared, Key
-from portability.stores.dynamodb.parking import CANARY
+from portability.stores.dynamodb.parking import is_pending
 
 SLIPS, OVERRULED = "slips", "overruled"
 """The notes about slips that stopped the run, and about those an operator overruled."""
@@ -51,7 +51,7 @@ def carry_out(ctx: Context, leg: Leg, watching: Channels) -> None:
 
 def slipped(kept: Iterable[tuple[str, list[Key]]]) -> list[Key]:
     """The slipped keys among (group, keys) that a watching channel keeps: it was empty at the flip."""
-    return list({repr(sorted(key.items())): key for group, keys in kept if group != CANARY for key in keys}.values())
+    return list({repr(sorted(key.items())): key for group, keys in kept if is_pending(group) for key in keys}.values())
 
 
 def decided(compared: Compared, keys: int) -> dict[str, Any]:

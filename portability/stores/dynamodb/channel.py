@@ -13,10 +13,10 @@ from portability.stores.base import ChannelState, Horizon, Key, Lag, Ledger
 from portability.stores.dynamodb.doubt import lasting
 from portability.stores.dynamodb.drain import Drain
 from portability.stores.dynamodb.plane import chunks
-from portability.stores.dynamodb.poller import TRANSIENT, Poller
+from portability.stores.dynamodb.poller import Poller
+from portability.stores.dynamodb.reader import TRANSIENT
 from portability.stores.dynamodb.wiring import Wiring
 
-DAY = 86400.0  # seconds a record is kept; AWS: DynamoDB Streams
 TICK = 0.005  # seconds between two looks of a waiting caller
 WRITERS = 4  # batches that a channel writes side by side
 
@@ -37,10 +37,10 @@ class DynamoChannel:
         self._w = wiring
         self._ledger = ledger
         self._live = live  # channels of this direction in this process that have not ended
-        self._poller = Poller(wiring, ledger, done)
         self._thread: threading.Thread | None = None
         self._news = threading.Condition()
         self._wake = threading.Event()
+        self._poller = Poller(wiring, ledger, done, self._wake.set)
         self._stopping = False
         self._wanted = ChannelState.PARK
         self._turns = 0
@@ -60,7 +60,7 @@ class DynamoChannel:
         if self._thread is not None or self._stopping:
             msg = f"channel {self.name} runs already, or has run"
             raise RuntimeError(msg)
-        self._poller.require_pin()
+        self._poller.follow()
         self._live.add(self)
         self._wanted = state
         self._poller.become(state)
@@ -74,6 +74,7 @@ class DynamoChannel:
         self._wake.set()
         if thread is not None:
             thread.join()
+        self._poller.leave()
         self._live.discard(self)
         if thread is not None and self._death is None:
             # A position that could not be saved costs reading it again, and the lease may be gone.
@@ -112,7 +113,7 @@ class DynamoChannel:
                 with self._news:
                     self._turns += 1
                     self._news.notify_all()
-                if not busy and self._poller.drain is None:
+                if not busy:
                     self._wake.wait(self._w.pace.idle)
                 self._wake.clear()
         except BaseException as death:  # noqa: BLE001 - it is raised where the channel is asked for anything
@@ -148,18 +149,15 @@ class DynamoChannel:
     def lag(self) -> Lag:
         """See `Channel.lag`."""
         self._raise_death()
-        poller, now = self._poller, self._w.monotonic()
-        oldest = poller.oldest_tip
-        seconds = None if oldest is None or len(poller.rebaseline) else max(0.0, now - oldest)
-        behind = seconds if oldest is None or seconds is not None else now - oldest
-        if oldest is None and (heard := list(poller.heard.copy().values())):
-            behind = max(0.0, self._w.now() - min(heard))
+        poller = self._poller
+        measured = poller.measured()
+        syncs = poller.state is ChannelState.SYNC  # where it does not, what expired waits for nobody
         return Lag(
-            seconds=seconds,
-            backlog=len(poller.learnt),
-            parked=len(poller.parking),
+            seconds=measured.lag_seconds,
+            backlog=measured.backlog,
+            parked=len(poller.parking) if syncs else len(poller.parking.written),
             doubtful=self._w.sync.doubt.count,
-            retention_left=None if behind is None else DAY - behind,
+            retention_left=measured.retention_left_seconds,
         )
 
     def changed(self) -> list[Key] | None:
@@ -195,6 +193,7 @@ class DynamoChannel:
         """Write a canary at the origin, and let its key through to the other side."""
         self._poller.expected.add(self._w.origin.layout.key_id(key))
         self._poller.litter.write([key], keep=True)
+        self._poller.hurry(urgent=False)
 
     def remove_canaries(self) -> None:
         """Delete this channel's canaries at the origin."""
@@ -209,6 +208,7 @@ class DynamoChannel:
         if retry := self._w.sync.unwritable.keys:
             self._w.sync(retry)
         listing = self._poller.refreshes.ask()
+        self._poller.hurry(urgent=False)
         self._wake.set()
         began = self._w.monotonic()
         self._until(lambda: self._poller.refreshes.is_served(listing), deadline)
@@ -224,6 +224,7 @@ class DynamoChannel:
         poller.drain = drain
         poller.refreshes.ask()
         try:
+            poller.hurry(urgent=True)
             self._wake.set()
             self._until(lambda: drain.listed, deadline)
             if canary is not None:
@@ -238,6 +239,7 @@ class DynamoChannel:
             self._until(lambda: poller.flushes.is_served(flush), deadline)
         finally:
             poller.drain = None
+            poller.hurry(urgent=False)
         return unseen
 
     def _fly(self, drain: Drain, canary: Callable[[str], Key], deadline: float) -> None:
@@ -249,6 +251,7 @@ class DynamoChannel:
             for some in chunks(keys, count):
                 drain.expect(layout.key_id(key) for key in some)
                 self._poller.litter.write(some)
+            self._poller.hurry(urgent=True)
             self._until(
                 lambda: drain.listed and not drain.missing, min(deadline, self._w.monotonic() + self._w.pace.canary)
             )
@@ -264,7 +267,7 @@ class DynamoChannel:
             f"keys the destination refuses: {sync.unwritable}": len(sync.unwritable),
         }
         if since is not None:
-            tip = poller.oldest_tip
+            tip = poller.gauge.proven
             counts["stream not read to its end"] = int(poller.refreshes.waiting or tip is None or tip < since)
         return "; ".join(f"{count} {what}" for what, count in counts.items() if count)
 

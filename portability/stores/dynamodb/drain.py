@@ -6,8 +6,8 @@ import math
 import threading
 from collections.abc import Iterable
 
-from portability.stores.dynamodb.feed import Read
 from portability.stores.dynamodb.layout import KeyId, Layout
+from portability.stores.dynamodb.shard import Read
 
 MOST = 200  # canaries in a round
 
@@ -53,13 +53,18 @@ class Drain:
         """A page whose keys are dealt with."""
         with self._lock:
             self._ended = self._ended or (page.closed and page.shard in (self._need or ()))
-            if page.closed or any(self._proves(record.created, record.event, record.keys) for record in page.records):
+            if page.closed or self._proves(page):
                 self._shown.add(page.shard)
 
-    def _proves(self, created: int, event: str, keys: dict[str, object]) -> bool:
+    def _proves(self, page: Read) -> bool:
         if self._floor is not None:
-            return created > self._floor
-        return event != "REMOVE" and self._layout.is_canary(keys) and self._layout.key_id(keys) in self._canaries
+            return page.newest is not None and page.newest > self._floor
+        return any(
+            record.event != "REMOVE"
+            and self._layout.is_canary(record.keys)
+            and self._layout.key_id(record.keys) in self._canaries
+            for record in page.records
+        )
 
     @property
     def missing(self) -> set[str]:

@@ -1,70 +1,66 @@
-"""The shards of one table's stream: where each is read from, which are over, and what is lost.
+"""One channel's place in every shard of its stream: which are over, which may begin, and what is lost.
 
 Positions are kept as text by `<stream ARN>|<shard>`: `AT:<number>`, `AFTER:<number>`, `TRIM_HORIZON`, or `END` for a
 shard that was read to its end or was closed before the pin. `<stream ARN>|` itself says that the stream was pinned:
-from then on a shard without a position is one that was born later, and is read from its beginning.
+from then on a shard without a position is one that was born later, and is read from its beginning, when its parent was
+read to its end.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from portability import errors
-from portability.aws.streams import MOST, Batch, Reader, Record, Shard, Streams
+from portability.aws.streams import Shard, Streams
+from portability.stores.dynamodb.shard import TRIM_HORIZON, Read
 
-TRIM_HORIZON, END, PINNED = "TRIM_HORIZON", "END", "PINNED"
+END, PINNED = "END", "PINNED"
 BACKLOG = 10  # pages of a shard that a pin reads through to find its end
 PROBES = 8  # looks at the end of a shard with a longer backlog, until it shows a record
-ALONE, READERS = 3, 16  # shards that one thread reads; threads for more than those
+PINNERS = 16  # threads that take places side by side
 KEPT = 23 * 3600.0  # seconds for which no record is trimmed, with an hour for clocks; AWS keeps them 24 hours
-FRESH = 2.0  # seconds: a page of images that ends with a record as young as this reached the tip
-
-
-@dataclass(frozen=True)
-class Read:
-    """One page of one shard. `at_tip`: there was nothing behind it when it was asked for."""
-
-    shard: str
-    records: list[Record]
-    position: str | None
-    closed: bool
-    at_tip: bool
-    asked: float  # monotonic
 
 
 @dataclass
 class Feed:
-    """Every shard of one stream. Asked by one thread; positions are changed here and saved by the channel."""
+    """The positions of one stream. They are changed here, by one thread, and saved by the channel.
+
+    `dirty` are those to be saved soon: something of the tenant's, or a shard's beginning or end, lies before them.
+    `stale` are those behind which only others' records were read: reading those again costs time and changes nothing.
+    """
 
     streams: Streams
     arn: str
     now: Callable[[], float]
-    monotonic: Callable[[], float]
     pause: Callable[[], None]
-    keys_only: bool = True  # a page of keys ends where the shard does, or at `MOST`; one of images may end before
+    before_listing: Callable[[], None] = lambda: None
     positions: dict[str, str] = field(default_factory=dict)
     dirty: dict[str, str] = field(default_factory=dict)
+    stale: dict[str, str] = field(default_factory=dict)
     lost: bool = False  # records may have been missed: every unit must be compared
     open_shards: set[str] = field(default_factory=set)
-    _readers: dict[str, Reader] = field(default_factory=dict)
+    parents: dict[str, str] = field(default_factory=dict)  # child -> parent
+    _strangers: set[str] = field(default_factory=set)  # shards whose parent was not listed, once
 
     @property
     def pinned(self) -> bool:
         """Whether this very stream has positions."""
         return self.positions.get(f"{self.arn}|") == PINNED
 
+    # ------------------------------------------------------------------------------------------------------------- pin
+
     def pin(self, *, fresh: bool) -> None:
         """Take a place in every shard. `fresh`: the stream was turned on by us, just now."""
         if self.pinned:
             return
-        for shard in self.streams.describe(self.arn):
-            if not shard.open:
-                self._put(shard.id, TRIM_HORIZON if fresh else END)
-            else:
-                self._put(shard.id, TRIM_HORIZON if fresh else self._place(shard))
+        shards = self.streams.describe(self.arn, before=self.before_listing)
+        busy = [] if fresh else [shard for shard in shards if shard.open]
+        with ThreadPoolExecutor(PINNERS, thread_name_prefix="pin") as pool:
+            places = dict(zip((shard.id for shard in busy), pool.map(self._place, busy), strict=True))
+        for shard in shards:
+            self._put(shard.id, TRIM_HORIZON if fresh else places.get(shard.id, END))
         self._put("", PINNED)
 
     def _place(self, shard: Shard) -> str:
@@ -90,31 +86,52 @@ class Feed:
             self.pause()
         return None
 
-    def refresh(self) -> None:
-        """List the shards again: children are read from their beginning, and what vanished unread is lost."""
-        listed = {shard.id: shard for shard in self.streams.describe(self.arn)}
-        self.open_shards = {shard.id for shard in listed.values() if shard.open}
+    # --------------------------------------------------------------------------------------------------------- lineage
+
+    def refresh(self, shards: Sequence[Shard]) -> bool:
+        """Take in a listing: what vanished unread is lost. Whether to list again: a shard's parent is not in it."""
+        listed = {shard.id: shard for shard in shards}
+        self.open_shards = {shard.id for shard in shards if shard.open}
+        self.parents = {shard.id: shard.parent for shard in shards if shard.parent is not None}
+        strangers = set()
         for shard in listed:
             if f"{self.arn}|{shard}" not in self.positions:
                 self._put(shard, TRIM_HORIZON)
+                if self.parents.get(shard, shard) not in listed:
+                    strangers.add(shard)
+        again = bool(strangers - self._strangers)
+        self._strangers |= strangers
         for shard in self._tracked() - listed.keys():
             if self._position(shard) != END:
                 self.lost = True
             self._drop(shard)
+        return again
 
-    def read(self) -> list[Read]:
-        """One page of each shard that is not over. A trimmed place is taken from the beginning, and `lost` is set."""
-        shards = self.active
-        if len(shards) <= ALONE:
-            read = [self._page(shard) for shard in shards]
-        else:
-            with ThreadPoolExecutor(min(READERS, len(shards)), thread_name_prefix="shard") as pool:
-                read = list(pool.map(self._page, shards))
-        for shard, page in zip(shards, read, strict=True):
-            if page is None:
+    @property
+    def active(self) -> list[str]:
+        """The shards that are not over."""
+        return sorted(shard for shard in self._tracked() if self._position(shard) != END)
+
+    @property
+    def readable(self) -> dict[str, str]:
+        """The shards that may be read now, with their places: a child waits until its parent was read to its end."""
+        active = set(self.active)
+        return {shard: self._position(shard) for shard in sorted(active) if self.parents.get(shard) not in active}
+
+    # ------------------------------------------------------------------------------------------------------- positions
+
+    def advance(self, reads: Iterable[Read]) -> None:
+        """What these told is done with: the positions may say so. A trimmed place sets `lost`."""
+        for read in reads:
+            if f"{self.arn}|{read.shard}" not in self.positions:
+                continue  # it vanished from the listing meanwhile, and that said what was lost
+            if read.trimmed:
                 self.lost = self.lost or not self._young()
-                self._put(shard, TRIM_HORIZON)
-        return [page for page in read if page is not None]
+                self._put(read.shard, TRIM_HORIZON)
+            if read.closed:
+                self._put(read.shard, END)
+            elif read.position is not None:
+                self._put(read.shard, f"AFTER:{read.position}", soon=bool(read.records))
 
     def _young(self) -> bool:
         """Whether the stream is too young to have lost a record, by the moment of its making that its ARN ends with.
@@ -128,55 +145,10 @@ class Feed:
             return False
         return 0.0 <= self.now() - made < KEPT
 
-    def _page(self, shard: str) -> Read | None:
-        """One page of a shard; None where its place was trimmed."""
-        asked = self.monotonic()
-        try:
-            batch = self._reader(shard).read()
-        except errors.Trimmed:
-            self._readers.pop(shard, None)
-            return None
-        return Read(shard, batch.records, batch.position, batch.closed, self._at_tip(batch), asked)
-
-    @property
-    def active(self) -> list[str]:
-        """The shards that are not over."""
-        return sorted(shard for shard in self._tracked() if self._position(shard) != END)
-
-    def advance(self, pages: Iterable[Read]) -> None:
-        """What these pages told is done with: the positions may say so."""
-        for page in pages:
-            if page.closed:
-                self._put(page.shard, END)
-                self._readers.pop(page.shard, None)
-            elif page.records and page.position is not None:
-                self._put(page.shard, f"AFTER:{page.position}")
-
     def saved(self, positions: Mapping[str, str]) -> None:
         """These were made durable."""
         self.dirty = {name: place for name, place in self.dirty.items() if positions.get(name) != place}
-
-    def rewind(self) -> None:
-        """Forget the readers: the next pages are read from the positions."""
-        self._readers.clear()
-
-    def _reader(self, shard: str) -> Reader:
-        if shard not in self._readers:
-            place, _, number = self._position(shard).partition(":")
-            self._readers[shard] = self.streams.records(
-                self.arn,
-                shard,
-                at=number if place == "AT" else None,
-                after=number if place == "AFTER" else None,
-                trim_horizon=place == TRIM_HORIZON,
-            )
-        return self._readers[shard]
-
-    def _at_tip(self, batch: Batch) -> bool:
-        if not batch.records:
-            return True
-        full = len(batch.records) >= MOST
-        return not full and (self.keys_only or self.now() - batch.records[-1].created <= FRESH)
+        self.stale = {name: place for name, place in self.stale.items() if positions.get(name) != place}
 
     def _tracked(self) -> set[str]:
         start = f"{self.arn}|"
@@ -185,13 +157,19 @@ class Feed:
     def _position(self, shard: str) -> str:
         return self.positions[f"{self.arn}|{shard}"]
 
-    def _put(self, shard: str, place: str) -> None:
+    def _put(self, shard: str, place: str, *, soon: bool = True) -> None:
         name = f"{self.arn}|{shard}"
-        if self.positions.get(name) != place:
-            self.positions[name] = self.dirty[name] = place
+        if self.positions.get(name) == place:
+            return
+        self.positions[name] = place
+        if soon or name in self.dirty:
+            self.dirty[name] = place
+            self.stale.pop(name, None)
+        else:
+            self.stale[name] = place
 
     def _drop(self, shard: str) -> None:
         name = f"{self.arn}|{shard}"
         self.positions.pop(name, None)
-        self._readers.pop(shard, None)
+        self.stale.pop(name, None)
         self.dirty[name] = ""

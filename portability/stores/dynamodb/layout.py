@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from portability import errors
 from portability.aws.attributes import plain_scalar
+from portability.aws.streams import Record
 from portability.stores.base import Key
 from portability.stores.dynamodb import digest
 from portability.stores.dynamodb.pattern import Pattern
 
 SEGMENTS = 4
 """Scan segments of a table that is read whole: fixed, because units are stable for a run."""
+
+_NO_VALUE: Mapping[str, Any] = {}
 
 KeyId = bytes
 """A key as canonical bytes: the same for every spelling of a number."""
@@ -125,6 +128,21 @@ class Layout:
     def is_canary(self, key: Mapping[str, Any]) -> bool:
         """Whether a key is one of this tool's own."""
         return (self.partition(key) or "").startswith(f"{self.canary_prefix}#")
+
+    def sift(self, records: Sequence[Record]) -> list[Record]:
+        """The records of this tenant's keys and of this tool's own; of most others only the partition key is looked at.
+
+        A whole pool passes here. A key that does not hold the tenant's id anywhere cannot parse as the tenant's.
+        """
+        name, tenant, canary = self.partition_key, self.tenant, self.canary_prefix
+        found = []
+        for record in records:
+            text = record.keys.get(name, _NO_VALUE).get("S")
+            if text is None or (tenant not in text and not text.startswith(canary)):
+                continue
+            if self.is_mine(record.keys) or self.is_canary(record.keys):
+                found.append(record)
+        return found
 
     def is_placed(self, key: Mapping[str, Any]) -> bool:
         """Whether a key of the tenant lies where it is looked for; a suffix outside the range does not."""

@@ -172,6 +172,7 @@ class DynamoMove:
             nonce=lambda: f"{int(around.clock.now() * 1000):x}-{around.rng.getrandbits(64):016x}",
             writers=lambda: self._writers,
             horizon=around.horizon,
+            readers=around.readers,
             pace=self._pace,
         )
         return DynamoChannel(wiring, ledger, done=done, taken_over=taken_over, live=self._live[flow])

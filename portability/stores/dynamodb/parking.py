@@ -12,7 +12,15 @@ from portability.stores.dynamodb.layout import KeyId, Layout
 CANARY = "canary"
 """The group of this tool's own keys that are in a table now, so that they are removed whatever happens."""
 
+EXPIRED = "expired|"
+"""Before the group of keys that DynamoDB itself deleted: after the flip such a deletion is nobody's slip."""
+
 _OTHERS = frozenset({DOUBT, unwritable.GROUP, CANARY})
+
+
+def is_pending(group: str) -> bool:
+    """Whether keys of a group keep a flip from happening: canaries are ours, and what expired goes on both sides."""
+    return group != CANARY and not group.startswith(EXPIRED)
 
 
 class Parking:
@@ -32,8 +40,9 @@ class Parking:
             if group not in _OTHERS:
                 self._remember(id_, group, keys)
 
-    def park(self, group: str, keys: Sequence[Key]) -> int:
+    def park(self, group: str, keys: Sequence[Key], *, expired: bool = False) -> int:
         """Park the keys that are not parked in this group yet; how many those were."""
+        group = f"{EXPIRED}{group}" if expired else group
         with self._lock:
             known = self._known.get(group, set())
             new = [key for key in keys if self._layout.key_id(key) not in known]
@@ -44,13 +53,15 @@ class Parking:
     def groups(self) -> set[str]:
         """The groups that have keys."""
         with self._lock:
-            return {group for group, _ in self._batches.values()}
+            return {group.removeprefix(EXPIRED) for group, _ in self._batches.values()}
 
     def take(self, group: str) -> dict[str, list[Key]]:
         """The group's batches by the journal's id. From now on its keys may be parked again."""
+        both = {group, f"{EXPIRED}{group}"}
         with self._lock:
-            self._known.pop(group, None)
-            return {id_: keys for id_, (owner, keys) in self._batches.items() if owner == group}
+            for each in both:
+                self._known.pop(each, None)
+            return {id_: keys for id_, (owner, keys) in self._batches.items() if owner in both}
 
     def release(self, ids: Sequence[str]) -> None:
         """These batches were synced."""
@@ -60,10 +71,10 @@ class Parking:
                 self._batches.pop(id_, None)
 
     @property
-    def keys(self) -> list[Key]:
-        """Every parked key."""
+    def written(self) -> list[Key]:
+        """The parked keys that somebody wrote or deleted: those that merely expired are left out."""
         with self._lock:
-            return [key for _, keys in self._batches.values() for key in keys]
+            return [key for group, keys in self._batches.values() if not group.startswith(EXPIRED) for key in keys]
 
     def __len__(self) -> int:
         with self._lock:

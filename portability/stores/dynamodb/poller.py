@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 
-from portability import errors
-from portability.stores.base import ChannelState, Key, Ledger
+from portability.stores.base import MEASURED, ChannelState, Key, Ledger, Measured
 from portability.stores.dynamodb import digest
 from portability.stores.dynamodb.drain import Drain
-from portability.stores.dynamodb.feed import Feed, Read
+from portability.stores.dynamodb.feed import KEPT, Feed
+from portability.stores.dynamodb.gauge import DAY, Gauge
 from portability.stores.dynamodb.layout import KeyId, finished, group
 from portability.stores.dynamodb.litter import Litter
 from portability.stores.dynamodb.parking import Parking
+from portability.stores.dynamodb.reader import TRANSIENT, Around, Subscription
 from portability.stores.dynamodb.rebaseline import STRAYS, Rebaseline
+from portability.stores.dynamodb.savings import Savings
+from portability.stores.dynamodb.shard import Read
+from portability.stores.dynamodb.stream import On
 from portability.stores.dynamodb.wiring import Wiring
 
-TRANSIENT = (errors.Throttled, errors.Unavailable, errors.EndpointDown)
-"""What the poller outlives: its positions stand still meanwhile."""
+MANY = 1000  # keys of one turn after which the next one does not wait
 
 
 class Ticket:
@@ -58,7 +61,7 @@ class Poller:
     What it promises: a key whose destination may be stale has its sync pending, durably.
     """
 
-    def __init__(self, wiring: Wiring, ledger: Ledger, done: Iterable[str]) -> None:
+    def __init__(self, wiring: Wiring, ledger: Ledger, done: Iterable[str], news: Callable[[], None]) -> None:
         layout = wiring.origin.layout
         self.w = wiring
         self.ledger = ledger
@@ -72,20 +75,23 @@ class Poller:
         self.slips: dict[str, None] = {}
         self.expected: set[KeyId] = set()  # canary keys that are let through
         self.learnt: dict[KeyId, Key] = {}
-        self.tips: dict[str, float] = {}
-        self.heard: dict[str, int] = {}
+        self.gauge = Gauge()
         self.synced = self.parked = self.foreign = 0
-        self.oldest_tip: float | None = None  # monotonic: every shard has been at its tip since
         self.refreshes = Ticket()
         self.flushes = Ticket()
+        self._savings = Savings(ledger, wiring.name, wiring.pace, wiring.monotonic, self.measured)
+        self._news = news
+        self._subscription: Subscription | None = None
+        self._expired: set[KeyId] = set()  # of those learnt: DynamoDB deleted them, and nobody else touched them
         self._canaries: dict[KeyId, Key] = {}
-        self._pages: list[Read] = []
+        self._reads: list[Read] = []
         self._feed: Feed | None = None
+        self._on: On | None = None
         self._done = set(done)
         self._finished = finished(wiring.units, self._done)
         self._gate = threading.Lock()  # held while it is decided whether a key is parked or synced
         self._draining = threading.Lock()
-        self._refreshed = self._saved = wiring.monotonic()
+        self._refreshed = wiring.monotonic()
 
     # ------------------------------------------------------------------------------------------------------------- pin
 
@@ -93,24 +99,26 @@ class Poller:
         """See `Channel.pin`."""
         positions = self.ledger.load_positions(self.w.name)
         self.rebaseline.load(positions)
-        self._take_stream({name: place for name, place in positions.items() if "|" in name})
+        if MEASURED in positions and self.w.now() - Measured.of(positions[MEASURED]).at > KEPT:
+            self.rebaseline.mark()  # a shard still at its beginning does not tell that its first records were trimmed
+        self._take_stream({name: place for name, place in positions.items() if name.startswith("arn:")})
         self.parking.load()
         self.litter.load()
 
     def _take_stream(self, positions: dict[str, str]) -> None:
         w = self.w
-        on, fresh = w.stream.ensure(self.ledger)
-        arn = on.arn
+        self._on, fresh = w.stream.ensure(self.ledger)
+        arn = self._on.arn
         mine = {name: place for name, place in positions.items() if name.startswith(f"{arn}|")}
-        others = [name for name in positions if name.startswith("arn:") and not name.startswith(f"{arn}|")]
+        others = positions.keys() - mine.keys()
         if others:
             self.rebaseline.mark()  # before anything of the old stream is forgotten
         self._feed = Feed(
-            w.stream.streams, arn, w.now, w.monotonic, lambda: w.sleep(w.pace.canary), on.keys_only, positions=mine
+            w.stream.streams, arn, w.now, lambda: w.sleep(w.pace.canary), self._before_listing, positions=mine
         )
         self._feed.pin(fresh=fresh)
-        self.tips.clear()
-        self._save(force=True)
+        self.gauge.forget()
+        self._savings.now(self._feed, stale=True)
         if others:
             self.ledger.save_positions(w.name, dict.fromkeys(others, ""))
 
@@ -122,112 +130,183 @@ class Poller:
             raise RuntimeError(msg)
         return self._feed
 
-    def require_pin(self) -> None:
-        """Raise `RuntimeError` before the pin."""
-        _ = self.feed
+    # ---------------------------------------------------------------------------------------------------- subscription
+
+    @property
+    def _around(self) -> Around:
+        return Around(self.w.now, self.w.monotonic, self.w.sleep)
+
+    def _before_listing(self) -> None:
+        self.w.readers.listings(self._around, self.w.pace.looks).wait(self.w.sleep)
+
+    def follow(self) -> None:
+        """Begin to hear of the stream. Raises `RuntimeError` before the pin."""
+        w, feed = self.w, self.feed
+        self.leave()
+        self._subscription = w.readers.follow(
+            w.stream.streams,
+            feed.arn,
+            self._around,
+            w.pace.looks,
+            keys_only=self._on is None or self._on.keys_only,
+            sift=w.origin.layout.sift,
+            news=self._news,
+        )
+        self._begin()
+
+    def leave(self) -> None:
+        """Hear no more of the stream."""
+        if self._subscription is not None:
+            self._subscription.close()
+
+    @property
+    def subscription(self) -> Subscription:
+        """What is heard. Raises `RuntimeError` before `follow`."""
+        if self._subscription is None:
+            msg = f"channel {self.w.name} follows nothing"
+            raise RuntimeError(msg)
+        return self._subscription
+
+    def _begin(self) -> None:
+        """Follow the shards that may be read now, and no others."""
+        places = self.feed.readable
+        self.subscription.keep(places)
+        for shard, place in places.items():
+            self.subscription.follow(shard, place)
+
+    def hurry(self, *, urgent: bool) -> None:
+        """Look at the stream now, and while it is `urgent` as often as its limits allow."""
+        if self._subscription is not None:
+            self._subscription.urgent = urgent
+            self._subscription.hurry()
 
     # ------------------------------------------------------------------------------------------------------------ turn
 
     def turn(self) -> bool:
-        """One turn; whether it had anything to do."""
+        """One turn; whether the next one has something to do already. Raises one of `TRANSIENT` behind its work."""
+        trouble: Exception | None = None
         if self.refreshes.waiting or self.w.monotonic() - self._refreshed > self.w.pace.shards:
-            with self.refreshes.serving():
-                self._refresh()
-        if not self._pages:
-            self._read()
-        busy = bool(self.learnt or self._canaries or any(page.records or page.closed for page in self._pages))
+            try:
+                with self.refreshes.serving():
+                    self._refresh()
+            except TRANSIENT as error:
+                trouble = error  # what was read is dealt with all the same
+        if not self._reads:
+            self._take()
+        many = len(self.learnt) >= MANY
         self._deal()
         self._advance()
         with self.flushes.serving() as asked:
-            self._save(force=asked)
-        return self._mend() or busy
+            if asked:
+                self._savings.now(self.feed)
+        self._savings.if_due(self.feed)
+        busy = self._mend() or many
+        if trouble is None and (failing := self.subscription.failing) is not None:
+            trouble = failing[1]
+        if trouble is not None:
+            raise trouble
+        return busy
 
     def _refresh(self) -> None:
+        began = self.w.monotonic()
         on = self.w.stream.latest()
         if on is None or on.arn != self.feed.arn:
-            self._pages = []  # what they told is in `learnt`, or is found by comparing
+            self._reads = []  # what they told is in `learnt`, or is found by comparing
             self._take_stream(dict(self.feed.positions))
-        self.feed.refresh()
+            self.follow()
+        since = began if self.refreshes.waiting else began - self.w.pace.shards / 2
+        if self.feed.refresh(self.subscription.reader.shards(since=since)):
+            self.refreshes.ask()
+        self._mark_if_lost()
+        self._begin()
         self._refreshed = self.w.monotonic()
         if self.drain is not None:
             # One that is closed and not read to its end may hold the last writes before a split.
             self.drain.listing(self.feed.open_shards | set(self.feed.active))
 
-    def _read(self) -> None:
-        try:
-            self._pages = self.feed.read()
-        except BaseException:
-            self.feed.rewind()  # pages read before the failure were not dealt with: they are read again
-            raise
+    def _take(self) -> None:
+        self._reads = self.subscription.take()
         layout = self.w.origin.layout
-        for record in (record for page in self._pages for record in page.records):
+        for record in (record for read in self._reads for record in read.records):
+            key_id = layout.key_id(record.keys)
             if layout.is_mine(record.keys):
-                self.learnt[layout.key_id(record.keys)] = layout.key(record.keys)
-            elif layout.is_canary(record.keys):
-                if (key_id := layout.key_id(record.keys)) in self.expected:
-                    self._canaries[key_id] = layout.key(record.keys)
-            else:
-                self.foreign += 1
+                if not record.by_ttl:
+                    self._expired.discard(key_id)
+                elif key_id not in self.learnt:
+                    self._expired.add(key_id)
+                self.learnt[key_id] = layout.key(record.keys)
+            elif key_id in self.expected:
+                self._canaries[key_id] = layout.key(record.keys)
+        self.foreign += sum(read.foreign for read in self._reads)
 
     def _deal(self) -> None:
         """Sync or park every key learnt. When this returns each is synced, parked, doubtful or unwritable."""
         layout = self.w.origin.layout
-        waiting: dict[str, list[Key]] = {}
+        waiting: dict[tuple[str, bool], list[Key]] = {}
         direct: list[Key] = []
         with self._gate:
             if self.changed is not None:
                 self.changed |= self.learnt
-            for key in self.learnt.values():
-                if self.state is ChannelState.WATCH:
-                    self.slips[digest.key_hash(key)] = None
+            for key_id, key in self.learnt.items():
+                expired = key_id in self._expired
                 of = layout.group_of(key, self.w.reach)
+                if self.state is ChannelState.WATCH:
+                    if expired:
+                        continue  # on the side that serves no more, items vanish by themselves
+                    self.slips[digest.key_hash(key)] = None
                 if self.state is ChannelState.SYNC and of in self._finished:
                     direct.append(key)
                 else:
-                    waiting.setdefault(of, []).append(key)
-            for of, keys in waiting.items():
-                self.parked += self.parking.park(of, keys)
+                    waiting.setdefault((of, expired), []).append(key)
+            for (of, expired), keys in waiting.items():
+                self.parked += self.parking.park(of, keys, expired=expired)
         if self._canaries and self.state in {ChannelState.SYNC, ChannelState.CANARY}:
             self.w.sync(list(self._canaries.values()), canaries=True)
         if direct:
             self.w.sync(direct, pool=self.pool)
             self.synced += len(direct)
         self.learnt = {}
+        self._expired = set()
         self._canaries = {}
 
     def _advance(self) -> None:
-        self.feed.advance(self._pages)
-        for page in self._pages:
-            if page.records:
-                self.heard[page.shard] = page.records[-1].created
-            if page.at_tip:
-                self.tips[page.shard] = page.asked
-            if page.closed:
-                self.tips.pop(page.shard, None)
-                self.refreshes.ask()
-            if self.drain is not None:
-                self.drain.see(page)
-        self._pages = []
-        tips = [self.tips.get(shard) for shard in self.feed.active]
-        self.oldest_tip = (
-            None if None in tips else min((tip for tip in tips if tip is not None), default=self._refreshed)
-        )
+        reads, self._reads = self._reads, []
+        self.feed.advance(reads)
+        self._mark_if_lost()
+        self.gauge.see(reads)
+        self.gauge.level(self.feed, self._refreshed)
+        if any(read.closed for read in reads):
+            self.refreshes.ask()
+            self._begin()
+        if self.drain is not None:
+            for read in reads:
+                self.drain.see(read)
+
+    def _mark_if_lost(self) -> None:
+        # Before any position moves: from then on the journal says what has to be compared.
+        if self.feed.lost:
+            self.rebaseline.mark()
+            self.feed.lost = False
+            self.refreshes.ask()
 
     def flush(self) -> None:
         """Save the positions, the thread having ended."""
-        self._save(force=True)
+        self._savings.now(self.feed, stale=True)
 
-    def _save(self, *, force: bool) -> None:
-        feed = self.feed
-        if feed.lost:
-            self.rebaseline.mark()
-            feed.lost = False
-            self.refreshes.ask()
-        if feed.dirty and (force or self.w.monotonic() - self._saved >= self.w.pace.positions):
-            saving = dict(feed.dirty)
-            self.ledger.save_positions(self.w.name, saving)
-            feed.saved(saving)
-            self._saved = self.w.monotonic()
+    def measured(self) -> Measured:
+        """What is journaled of how far this channel is behind."""
+        behind = self.gauge.behind(self.w.now(), self.w.monotonic())
+        return Measured(
+            at=round(self.w.now(), 3),
+            lag_seconds=None if self.gauge.since is None or len(self.rebaseline) else round(behind or 0.0, 3),
+            backlog=self.backlog,
+            retention_left_seconds=None if behind is None else round(DAY - behind, 3),
+        )
+
+    @property
+    def backlog(self) -> int:
+        """Keys and records of the tenant's that were read and are not dealt with."""
+        return len(self.learnt) + (0 if self._subscription is None else self._subscription.records)
 
     # ------------------------------------------------------------------------------------------------------------ mend
 
@@ -294,5 +373,5 @@ class Poller:
         with self._draining, self._gate:
             if state is ChannelState.WATCH and self.state is not ChannelState.WATCH:
                 # A drained channel has nothing parked: what is, was written after the drain.
-                self.slips |= dict.fromkeys(map(digest.key_hash, self.parking.keys))
+                self.slips |= dict.fromkeys(map(digest.key_hash, self.parking.written))
             self.state = state

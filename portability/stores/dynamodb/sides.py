@@ -18,6 +18,7 @@ from portability.stores.dynamodb.in_flight import InFlight
 from portability.stores.dynamodb.layout import Index, Layout, Reach
 from portability.stores.dynamodb.pattern import Pattern
 from portability.stores.dynamodb.plane import Plane
+from portability.stores.dynamodb.reader import Readers
 from portability.stores.dynamodb.reading import Reading
 from portability.stores.dynamodb.stream import TableStream
 from portability.stores.dynamodb.sync import Sync
@@ -47,6 +48,7 @@ class Surroundings:
     retry: Retry
     rng: random.Random
     horizon: float  # seconds a write without an answer may take to land
+    readers: Readers = field(default_factory=Readers)  # of this process's streams
 
 
 @dataclass(frozen=True)
