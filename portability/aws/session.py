@@ -54,6 +54,7 @@ from portability.retry import Retry
 
 if TYPE_CHECKING:
     from portability.aws.apigateway import ApiGateway
+    from portability.aws.cloudwatch import CloudWatch
     from portability.aws.cognito import Cognito
 
 CONNECT_TIMEOUT = 3.0  # seconds
@@ -150,6 +151,12 @@ class Aws:
         from portability.aws.apigateway import ApiGateway  # noqa: PLC0415 - loaded by the moves that need it
 
         return ApiGateway(self._client("apigateway", region, role), self._call)
+
+    def cloudwatch(self, *, region: str | None = None, role: str | None = None) -> CloudWatch:
+        """Metrics, read only."""
+        from portability.aws.cloudwatch import CloudWatch  # noqa: PLC0415 - loaded by the moves that need it
+
+        return CloudWatch(self._client("cloudwatch", region, role), self._call)
 
     def ssm(self, *, region: str | None = None, role: str | None = None) -> Ssm:
         """Parameter store, read only."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -13,13 +13,14 @@ from portability import __version__, errors
 from portability.cli.wiring import Desk
 from portability.engine import preview
 from portability.engine.observer import Observer
+from portability.engine.route import FINISHED
 from portability.engine.runner import Options
 from portability.journal.base import Held
 from portability.journal.lease import ThisHost, held_elsewhere
 from portability.model.change import Change, Finding, Sign
 from portability.model.estate import seconds
 from portability.model.plan import Plan
-from portability.model.run import Header, RunView
+from portability.model.run import Header, RunView, Tuning
 from portability.model.status import Fact, Goal, ParkReason, RunState, Status
 from portability.model.tenant import checked_tenant
 from portability.plan.compile import NothingToDo, compile_plan
@@ -68,7 +69,7 @@ def _counted(change: Change, counted: Mapping[str, Estimate]) -> Change:
     known = counted.get(change.name) if change.sign is Sign.MOVE else None
     if known is None:
         return change
-    figures = {"items": float(known.items), "bytes": float(known.bytes)}
+    figures = {**(change.estimate or {}), "items": float(known.items), "bytes": float(known.bytes)}
     return msgspec.structs.replace(change, detail=f"{known.items:,} items", estimate=figures)
 
 
@@ -286,6 +287,33 @@ def drive(desk: Desk, held: Held, options: Options, observer: Observer) -> RunVi
             msg = f"{error.code} {error.what}"
             changed = f"Run {held.run} is parked; nothing is frozen."
             raise errors.StepFailed(msg, next=f"portability resume {held.run}", changed=changed) from error
+
+
+def tune(desk: Desk, run: str, settings: Sequence[str]) -> Tuning:
+    """Ask the copy of `run` for `settings` (`rate=…`, `units=…`); what was asked.
+
+    Raises `UsageMistake` for what is no setting, `Refused` where the run has nothing left to copy.
+    """
+    example = f"portability run tune {run} rate=500wcu units=8"
+    given: dict[str, object] = {}
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        if name not in ("rate", "units") or name in given:
+            what = "is given twice" if name in given else "is neither rate=… nor units=…"
+            raise errors.UsageMistake(f"{setting!a} {what}", next=example)
+        given[name] = int(value) if name == "units" and value.isascii() and value.isdigit() else value
+    try:
+        tuning = msgspec.convert({**given, "by": desk.operator}, Tuning)
+    except msgspec.ValidationError:
+        text = "rate is 1 to 999999 units a second, as 500wcu, 1500rcu or 500wcu+1500rcu, or none; units is 1 to 64"
+        raise errors.UsageMistake(text, next=example) from None
+    view = desk.journal.view(run)
+    copies = [view.step(spec.id).status for spec in view.header.plan.steps if spec.uses == "copy_data"]
+    if view.state is RunState.UNWINDING or all(status in FINISHED for status in copies):
+        msg = f"run {run} has nothing left to copy"
+        raise errors.Refused(msg, next=f"portability status {run}")
+    desk.journal.tune(run, tuning)
+    return tuning
 
 
 @contextlib.contextmanager

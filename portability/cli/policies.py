@@ -94,8 +94,9 @@ def _reads(estate: Estate, where: _Where) -> list[Statement]:
     found = [
         _allow("ReadTables", "dynamodb", READ_TABLE, [*tables, *indexes]),
         _allow("ReadStreamSettings", "dynamodb", ("DescribeStream",), _streams(where)),
-        # AWS: these two take no resource.
+        # AWS: these take no resource.
         _allow("ListConsumers", "lambda", ("ListEventSourceMappings",), ["*"]),
+        _allow("ReadTableMetrics", "cloudwatch", ("GetMetricData",), ["*"]),
     ]
     if estate.cognito is not None:
         found += [

@@ -1,4 +1,4 @@
-"""`run list|logs|pause|cutover|tick`."""
+"""`run list|logs|pause|tune|cutover|tick`."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def register(app: typer.Typer) -> None:
     verb(app, "list", examples=["run list", "run list --open -o json"])(list_)
     verb(app, "logs", examples=["run logs tenant-42", "run logs r-01J8… -o jsonl"])(logs)
     verb(app, "pause", examples=["run pause tenant-42"])(pause)
+    verb(app, "tune", examples=["run tune tenant-42 rate=250wcu", "run tune r-01J8… rate=500wcu+1500rcu units=8"])(tune)
     verb(app, "cutover", examples=["run cutover r-01J8…"])(cutover)
     verb(app, "tick", examples=["run tick", "run tick r-01J8… --for 5m"])(tick)
 
@@ -59,6 +60,32 @@ def pause(call: Call, *, run: Run) -> int | None:
     holder = lease.holder.name if lease.holder else "nobody"
     value = {"version": 1, "run_id": found, "asked": holder, "lease_fence": lease.fence}
     call.screen.outcome(f"asked {holder} to park run {found}; see: portability status {found} --watch", value)
+    return None
+
+
+def tune(
+    call: Call,
+    *,
+    run: Run,
+    settings: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SETTING=VALUE...",
+            help="rate=500wcu, rate=1500rcu, rate=500wcu+1500rcu or rate=none (no limit); units=1 to 64.",
+        ),
+    ],
+) -> int | None:
+    """Change a copy while it runs: capacity units a second, units copied at a time.
+
+    Acts on a copy in another process within seconds, and on a parked one when it is resumed.
+    """
+    from portability.cli import operations
+
+    found = operations.find_run(call.desk, run)
+    tuning = operations.tune(call.desk, found, settings)
+    told = " ".join(f"{name} {value}" for name, value in (("rate", tuning.rate), ("units", tuning.units)) if value)
+    value = {"version": 1, "run_id": found, "asked": {"rate": tuning.rate, "units": tuning.units}}
+    call.screen.result(f"asked the copy of run {found} for {told}; see: portability status {found}", value)
     return None
 
 

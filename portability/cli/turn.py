@@ -186,6 +186,7 @@ def look(call: Call, run: str) -> Any:  # noqa: ANN401 - a report.status_object.
         cursors=journal.cursors(run),
         parked=journal.parked_groups(run),
         measured=[None if text is None else Measured.of(text) for text in kept],
+        throughput=journal.throughput(run),
         now=call.desk.clock.now(),
         gone=lease.holder is not None and ThisHost().gone(lease.holder),
     )

@@ -18,7 +18,7 @@ from portability.journal.base import Held
 from portability.model.change import Change
 from portability.model.estate import Estate
 from portability.model.plan import Plan
-from portability.model.run import Cursor, Entry, RunView, StepView
+from portability.model.run import Cursor, Entry, RunView, StepView, Throughput, Tuning
 from portability.model.status import Fact, ParkReason
 from portability.retry import Retry
 from portability.steps.base import Clock, Output, Progress
@@ -145,6 +145,14 @@ class RunContext:
     def save_cursor(self, cursor: Cursor) -> None:
         """Save a checkpoint; a finished unit at once."""
         self.held.save_cursor(self.step, cursor, now=cursor.done)
+
+    def tuning(self) -> Tuning | None:
+        """What an operator asked of the copy while it runs."""
+        return self.held.tuning()
+
+    def save_throughput(self, told: Throughput) -> None:
+        """Keep what the copy does a second."""
+        self.held.save_throughput(told)
 
     def resident(self, uses: str) -> Any:  # noqa: ANN401 - each kind of step gives its own
         """What the resident of the latest step of that kind gave."""

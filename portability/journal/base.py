@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from portability.model.run import Cursor, Entry, Header, Holder, Lease, RunView
+from portability.model.run import Cursor, Entry, Header, Holder, Lease, RunView, Throughput, Tuning
 from portability.model.status import Fact
 
 Item = dict[str, Any]
@@ -80,6 +80,19 @@ class Journal(Protocol):
     def asked(self, run: str, fence: int) -> str | None:
         """What somebody asked of the holder of lease number `fence`, or None."""
 
+    def tune(self, run: str, tuning: Tuning) -> None:
+        """Leave what is asked of the run's copy, for whoever drives it now or later.
+
+        What is None stays as it was asked before. Needs no lease. Raises `Refused` where the run is not its tenant's
+        active one.
+        """
+
+    def tuned(self, run: str) -> Tuning | None:
+        """What was asked of the run's copy, or None."""
+
+    def throughput(self, run: str) -> Throughput | None:
+        """What the run's copy told of itself last, or None."""
+
     def break_lease(self, run: str, *, fence: int, reason: str, by: str) -> None:
         """Raise the lease fence and release it; journaled. Raises `LeaseHeld` if `fence` is not the observed one."""
 
@@ -136,6 +149,12 @@ class Held(Protocol):
 
     def load_cursors(self, step: str) -> dict[str, Cursor]:
         """Checkpoints of a step by unit, strongly consistent."""
+
+    def tuning(self) -> Tuning | None:
+        """What somebody asked of this run's copy, read strongly consistent; None where nobody did."""
+
+    def save_throughput(self, told: Throughput) -> None:
+        """Keep what the copy does a second, for `status`."""
 
     def save_positions(self, channel: str, positions: Mapping[str, str]) -> None:
         """Durable stream positions: shard id (stream-qualified) to sequence number; "" deletes one."""

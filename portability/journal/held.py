@@ -11,7 +11,7 @@ from portability.journal import chain, rows
 from portability.journal.base import Item
 from portability.journal.table import MOST_MEMBERS, Change, Delete, Member, Put
 from portability.journal.writer import Writer
-from portability.model.run import Cursor, Entry, Holder, RunView, advance
+from portability.model.run import Cursor, Entry, Holder, RunView, Throughput, Tuning, advance
 from portability.model.status import ENDED, Fact
 
 BETWEEN_FLUSHES = 0.25
@@ -188,6 +188,17 @@ class HeldRun:
                 self._pending = {**waiting, **self._pending}
             raise
         self._flushed = self._writer.clock.monotonic()
+
+    # -------------------------------------------------------------------------------------------------- the copy's pace
+
+    def tuning(self) -> Tuning | None:
+        """What somebody asked of this run's copy; see `base.Held`."""
+        row = self._writer.table.get(rows.run_key(self.run, rows.TUNE))
+        return None if row is None else rows.tuning_of(row, self.run)
+
+    def save_throughput(self, told: Throughput) -> None:
+        """Keep what the copy does a second."""
+        self._write([Put(rows.run_key(self.run, rows.THROUGHPUT), rows.throughput_row(told))])
 
     # -------------------------------------------------------------------------------------------------------- positions
 

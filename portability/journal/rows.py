@@ -10,13 +10,14 @@ from typing import Any
 import msgspec
 
 from portability import errors
-from portability.journal.table import Key, Row
-from portability.model.run import ENTRY_SCHEMA, SUPPORTED_SCHEMAS, Cursor, Header, Holder, Lease
+from portability.journal.table import WRITE, Key, Row
+from portability.model.run import ENTRY_SCHEMA, SUPPORTED_SCHEMAS, Cursor, Header, Holder, Lease, Throughput, Tuning
 
 MOST_BYTES = 350_000
 """Of one row. AWS: an item is at most 400 KB, names included."""
 
 HEADER, LEASE, ENTRY, CURSOR, POSITION, KEYS, ASK = "HEADER", "LEASE", "E#", "C#", "P#", "K#", "A#"
+TUNE, THROUGHPUT = "TUNE", "THROUGHPUT"
 RUNS = "RUNS"
 
 
@@ -163,6 +164,28 @@ def cursor_row(step: str, cursor: Cursor) -> Row:
 def cursor_of(row: Mapping[str, Any]) -> tuple[str, Cursor]:
     """The step's id and the checkpoint."""
     return row["step"], msgspec.msgpack.decode(row["cursor"], type=Cursor)
+
+
+def tuning_of(row: Mapping[str, Any], run: str) -> Tuning:
+    """What somebody asked of the copy. Raises `JournalBroken`."""
+    given = {name: row[name] for name in ("rate", "units", "by") if name in row}
+    try:
+        return msgspec.convert({**given, "id": row[WRITE]}, Tuning)
+    except (KeyError, msgspec.ValidationError) as error:
+        raise broken(run, "what was asked of its copy does not read as such") from error
+
+
+def throughput_row(told: Throughput) -> Row:
+    """One row per run, replaced each time."""
+    return {"told": msgspec.msgpack.encode(told)}
+
+
+def throughput_of(row: Mapping[str, Any], run: str) -> Throughput:
+    """What the copy told last. Raises `JournalBroken`."""
+    try:
+        return msgspec.msgpack.decode(row["told"], type=Throughput)
+    except (KeyError, msgspec.MsgspecError) as error:
+        raise broken(run, "the copy's figures do not read as such") from error
 
 
 def key_chunks(keys: Sequence[dict[str, Any]]) -> Iterator[tuple[int, bytes]]:

@@ -10,10 +10,10 @@ from portability.journal import chain, lease, rows
 from portability.journal.base import Held, Item
 from portability.journal.held import HeldRun
 from portability.journal.lease import Clock, Liveness, ThisHost, Timing
-from portability.journal.table import ABSENT, WRITE, Change, Member, Put, Row, Sending, Table
+from portability.journal.table import ABSENT, WRITE, Change, Check, Member, Put, Row, Sending, Table
 from portability.journal.writer import Heartbeat, Writer
 from portability.model.estate import JournalTable
-from portability.model.run import Cursor, Entry, Header, Holder, Lease, RunView, advance
+from portability.model.run import Cursor, Entry, Header, Holder, Lease, RunView, Throughput, Tuning, advance
 from portability.model.status import Fact
 from portability.retry import Retry
 
@@ -191,6 +191,32 @@ class TableJournal:
         """What somebody asked of the holder of lease number `fence`, or None."""
         row = self.table.get(rows.ask_key(run, fence))
         return None if row is None else str(row["what"])
+
+    def tune(self, run: str, tuning: Tuning) -> None:
+        """Leave what is asked of the run's copy; see `base.Journal`."""
+        header, write_id = self.header(run), self._new_id()
+        asked: dict[str, str | int] = {"by": tuning.by, WRITE: write_id}
+        asked |= {} if tuning.rate is None else {"rate": tuning.rate}
+        asked |= {} if tuning.units is None else {"units": tuning.units}
+        members: list[Member] = [
+            Change(rows.run_key(run, rows.TUNE), put=asked, add={}, expect={}),
+            Check(rows.active_key(header.tenant), {"run": run}),
+        ]
+        try:
+            Sending(self.table, members, write_id, write_id).go(self._retry)
+        except errors.ConditionFailed:
+            msg = f"run {run} is not the active one of {header.tenant}: it has nothing left to copy"
+            raise errors.Refused(msg, next=f"portability status {run}") from None
+
+    def tuned(self, run: str) -> Tuning | None:
+        """What was asked of the run's copy, or None."""
+        row = self.table.get(rows.run_key(run, rows.TUNE))
+        return None if row is None else rows.tuning_of(row, run)
+
+    def throughput(self, run: str) -> Throughput | None:
+        """What the run's copy told of itself last, or None."""
+        row = self.table.get(rows.run_key(run, rows.THROUGHPUT))
+        return None if row is None else rows.throughput_of(row, run)
 
     def break_lease(self, run: str, *, fence: int, reason: str, by: str) -> None:
         """Raise the lease fence and release it; journaled. Raises `LeaseHeld` if `fence` is not the observed one."""

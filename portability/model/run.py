@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from portability.model.change import Change
 from portability.model.estate import Value
 from portability.model.plan import Plan
+from portability.model.rate import TunedRate
 from portability.model.status import ENDED, Fact, Goal, RunState, Status, next_state, next_status
 
 ENTRY_SCHEMA = 1
@@ -77,6 +79,30 @@ class Cursor(Value, frozen=True, kw_only=True):
     items: int = 0
     bytes: int = 0
     done: bool = False
+
+
+class Tuning(Value, frozen=True, kw_only=True):
+    """What an operator asked of a running copy (`run tune`); None is as it was."""
+
+    rate: TunedRate | None = None  # `none` lifts the limit
+    units: Annotated[int, Meta(ge=1, le=64)] | None = None  # units copied at a time
+    by: str = ""
+    id: str = ""  # of the request: what was adopted once is not journaled again
+
+
+class Throughput(Value, frozen=True, kw_only=True):
+    """What a copy does a second, as its process told it last, and what it may."""
+
+    items: float  # a second
+    wcu: float  # write units a second, consumed
+    rcu: float
+    granted: str | None  # as `model.rate` reads it; None: no limit
+    allowed_wcu: float | None  # at this moment: less than granted while it backs off; None: no limit
+    allowed_rcu: float | None
+    units: int  # copied at a time
+    throttled: int  # throttled answers since the process began
+    pressed: bool | None  # whether the shared tables throttle more than before the copy; None: unknown
+    at: float  # epoch seconds
 
 
 class StepView(Value, frozen=True, kw_only=True):

@@ -78,5 +78,5 @@ class EventLines:
             self._write(line(event, fields, time.time()))
 
 
-OFTEN = frozenset({"copied", "lag", "compared", "waiting", "users", "soaked"})
+OFTEN = frozenset({"copied", "pace", "lag", "compared", "waiting", "users", "soaked"})
 """Events that come many times in a step."""

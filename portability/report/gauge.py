@@ -23,6 +23,8 @@ WORDS = {
     "erased": "{items} items of {store} deleted",
     "watching": "watching for late writes, {seconds_left:.0f} s left",
     "soaking": "soaking, {seconds_left:.0f} s left",
+    "tuned": "tuned by {by}: rate {rate}, {units} units at a time",
+    "table_pressure": "throttling of the shared tables {about}",
     "rebaselining": "comparing the way back whole: {hours} hours without a process",
 }
 """What a step's event says to people."""
@@ -66,6 +68,7 @@ class StepGauge:
     ended: float | None = None
     stores: dict[tuple[str, str], StoreGauge] = field(default_factory=dict)  # by what is done (an event) and store
     lag: dict[str, Any] = field(default_factory=dict)
+    pace: dict[str, Any] = field(default_factory=dict)
     said: str = ""
 
     def seconds(self, now: float) -> float | None:
@@ -107,6 +110,8 @@ class Gauges:
                 )
         elif event == "lag":
             step.lag = fields
+        elif event == "pace":
+            step.pace = fields
         else:
             step.said = said(event, fields)
         return step

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from portability.model.run import RunView
@@ -59,11 +59,9 @@ class Lines:
                 gauge = step.stores[event, store]
                 if self._due(step.id, f"{event} {store}", gauge.part):
                     self._write(f"{step.id:<{self._name}} {figures(event, store, gauge, self._monotonic())}")
-            elif event == "lag":
-                if self._due(step.id, "lag", None):
-                    self._write(f"{step.id:<{self._name}} {lag(step)}")
             elif self._due(step.id, event, None):
-                self._write(f"{step.id:<{self._name}} {plain(step.said)}")
+                said = SAID[event](step) if event in SAID else plain(step.said)
+                self._write(f"{step.id:<{self._name}} {said}")
 
     def _due(self, step: str, what: str, part: float | None) -> bool:
         now = self._monotonic()
@@ -104,6 +102,15 @@ def figures(event: str, store: str, gauge: StoreGauge, now: float) -> str:
     return said + (f"  {count(rate)} items/s" if rate is not None else "")
 
 
+def pace(told: Mapping[str, Any]) -> str:
+    """`at 490 WCU/s of 500wcu, 130 RCU/s, 4 units at a time, 3 answers throttled`."""
+    of = f" of {plain(told['granted'])}" if told.get("granted") else ""
+    said = f"at {count(told['wcu'])} WCU/s and {count(told['rcu'])} RCU/s{of}, {told['units']} units at a time"
+    if told.get("throttled"):
+        said += f", {count(told['throttled'])} answers throttled"
+    return said + (", making room for other tenants" if told.get("pressed") else "")
+
+
 def lag(step: StepGauge) -> str:
     """`0.4 s behind, 12 keys waiting`."""
     seconds = step.lag.get("seconds")
@@ -114,3 +121,7 @@ def lag(step: StepGauge) -> str:
             said += f", {count(step.lag[name])} {name}"
     left = step.lag.get("retention_left")
     return said if left is None or left > SCARCE else f"{said}, unread changes are kept for {span(left)} more"
+
+
+SAID: Mapping[str, Callable[[StepGauge], str]] = {"pace": lambda step: pace(step.pace), "lag": lag}
+"""Events that have a figure of their own."""

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from portability.model.run import RunView
 from portability.report.gauge import Gauges, StepGauge
-from portability.report.lines import RUN_WORDS, figures, lag
+from portability.report.lines import RUN_WORDS, figures, lag, pace
 from portability.report.text import plain, span
 
 BAR = 24
@@ -78,4 +78,6 @@ def _lines(step: StepGauge, now: float) -> list[Text]:
             part = gauge.part
             bar = "" if part is None else "█" * round(part * BAR) + "░" * (BAR - round(part * BAR)) + " "
             lines.append(Text(f"     {bar}{figures(event, store, gauge, now)}"))
+        if step.pace:
+            lines.append(Text(f"     {pace(step.pace)}"))
     return lines

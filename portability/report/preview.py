@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from portability.model.change import Change, Finding
@@ -74,7 +74,7 @@ class _Grid:
     def change(self, change: Change, *, lead: str = "  ") -> str:
         detail = plain(change.detail)
         if change.estimate and "items" in change.estimate and "bytes" in change.estimate:
-            detail = _guesses(change.estimate["items"], change.estimate["bytes"], about="~" * detail.startswith("~"))
+            detail = _guesses(change.estimate, about="~" * detail.startswith("~"))
         cells = (plain(change.kind), plain(change.name), detail)
         return row(cells, (self.kind, NAME), room=self.room, lead=f"{lead}{change.sign.value} ")
 
@@ -90,19 +90,27 @@ class _Grid:
         return told if not fix else told + f"\n{'':<{len(lead) + self.kind + 1}}{fix}"
 
 
-def _guesses(items: float, bytes_: float, *, about: str) -> str:
-    """A copy's size, and what writing that much takes: time at a stated rate, and list price."""
+def _guesses(guess: Mapping[str, float], *, about: str) -> str:
+    """A copy's size, and what moving that much takes: time at the recipe's rate or a stated one, and list price."""
+    items, bytes_ = guess["items"], guess["bytes"]
     units = items * max(1, math.ceil(bytes_ / items / UNIT)) if items else 0.0
     usd = units * USD_PER_UNIT
     price = f"~{usd:,.1f} USD" if usd >= 0.1 else "under 0.1 USD"  # noqa: PLR2004 - cents are noise here
-    return f"{about}{count(items)} items  {size(bytes_)}  ~{span(units / WCU)} at {WCU} WCU, {price}"
+    wcu, rcu = guess.get("wcu"), guess.get("rcu")
+    needed = {f"{rcu or 0:.0f} RCU": bytes_ / READ_UNIT / rcu if rcu else 0.0}
+    needed[f"{wcu or WCU:.0f} WCU"] = units / (wcu or WCU) if wcu or not rcu else 0.0
+    slowest = max(needed, key=lambda rate: needed[rate])
+    return f"{about}{count(items)} items  {size(bytes_)}  ~{span(needed[slowest])} at {slowest}, {price}"
 
 
 UNIT = 1024
 """Bytes that one write unit writes. AWS: DynamoDB."""
 
+READ_UNIT = 4096
+"""Bytes that one read unit reads, strongly consistent. AWS: DynamoDB."""
+
 WCU = 500
-"""Write units a second at which the time is told."""
+"""Write units a second at which the time is told where the recipe grants no rate."""
 
 USD_PER_UNIT = 0.625e-6
 """List price of a write unit, on demand, us-east-1, standard table class."""

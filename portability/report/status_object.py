@@ -10,7 +10,7 @@ import msgspec
 
 from portability.model.plan import Location
 from portability.model.recipe import StepSpec
-from portability.model.run import Cursor, Lease, RunView, StepView
+from portability.model.run import Cursor, Lease, RunView, StepView, Throughput
 from portability.model.status import Goal, ParkReason, RunState, Status
 from portability.stores.base import Measured
 
@@ -49,14 +49,16 @@ def seen(
     now: float,
     measured: Sequence[Measured | None] = (),
     gone: bool = False,
+    throughput: Throughput | None = None,
 ) -> Seen:
-    """The run as `status` tells it. `cursors` and `parked` are as the journal gives them.
+    """The run as `status` tells it. `cursors`, `parked` and `throughput` are as the journal gives them.
 
     `measured` is what the channel of each moving store, out of the serving side, wrote of itself last. `gone` says that
     the lease's holder was a process of this host, and that it is no more.
     """
     driven = lease.holder is not None and not gone
-    return Seen(view, lease, _object(view, cursors, parked, measured=measured, now=now, driven=driven), now, gone)
+    value = _object(view, cursors, parked, measured=measured, now=now, driven=driven)
+    return Seen(view, lease, value | _copy(view, throughput if driven else None), now, gone)
 
 
 def no_run(tenant: str, at: str, to: str) -> dict[str, Any]:
@@ -109,6 +111,28 @@ def _object(
         "reversible_until": None if view.ended or view.goal is Goal.COMPLETE else "complete",
         "next_steps": next_steps(view, driven=driven),
     }
+
+
+def _copy(view: RunView, told: Throughput | None) -> dict[str, Any]:
+    """What the copy does a second; only while one runs."""
+    running = any(spec.uses == "copy_data" and view.step(spec.id).status is Status.STARTED for spec in every_step(view))
+    if told is None or not running:
+        return {}
+    tuned = next((view.step(spec.id).notes.get("tuned") for spec in every_step(view) if spec.uses == "copy_data"), None)
+    copying = {
+        "items_per_second": round(told.items, 1),
+        "wcu": round(told.wcu, 1),
+        "rcu": round(told.rcu, 1),
+        "granted": told.granted,
+        "allowed_wcu": told.allowed_wcu,
+        "allowed_rcu": told.allowed_rcu,
+        "units": told.units,
+        "throttled": told.throttled,
+        "pressed": told.pressed,
+        "tuned_by": tuned["by"] if tuned else None,
+        "at": told.at,
+    }
+    return {"copy": copying}
 
 
 def place(location: Location) -> str:

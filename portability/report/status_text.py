@@ -6,6 +6,7 @@ from typing import Any
 
 from portability.model.status import RunState
 from portability.report.columns import fold, row, widest
+from portability.report.lines import pace
 from portability.report.status_object import Seen
 from portability.report.text import count, moment, plain, size, span
 
@@ -38,6 +39,8 @@ def status_text(seen: Seen, *, room: int | None = None) -> str:
     if value["data"]:
         name = widest((plain(store["store"]) for store in value["data"]), least=NAME, most=LONGEST_NAME)
         lines += ["", *(_store(store, name) for store in value["data"])]
+    if "copy" in value:
+        lines.append(row(("copy", _copy(value["copy"], seen.now)), (NAME + 1,), room=None, lead="  "))
     lines += _figures(value)
     shown = [fold(line, room=room) for text in lines for line in text.split("\n")]
     # Commands are typed again: they are never folded.
@@ -86,6 +89,13 @@ def _store(store: dict[str, Any], wide: int) -> str:
         if store[name]:
             parts.append(f"{count(store[name])} {word}")
     return row((plain(store["store"]), "  ".join(parts)), (wide + 1,), room=None, lead="  ")
+
+
+def _copy(told: dict[str, Any], now: float) -> str:
+    said = f"{count(told['items_per_second'])} items/s, {pace(told)}"
+    if told["tuned_by"]:
+        said += f", tuned by {plain(told['tuned_by'])}"
+    return f"{said} ({span(max(0.0, now - told['at']))} ago)"
 
 
 def _figures(value: dict[str, Any]) -> list[str]:

@@ -15,7 +15,7 @@ from portability.aws.session import Aws
 from portability.model.change import Change, Finding
 from portability.model.estate import Estate
 from portability.model.plan import Plan
-from portability.model.run import Cursor, Entry, RunView
+from portability.model.run import Cursor, Entry, RunView, Throughput, Tuning
 from portability.model.status import Fact
 from portability.retry import Retry
 from portability.stores.base import Flow, Horizon, Ledger, Move
@@ -130,6 +130,12 @@ class Context(Observe, Protocol):
 
     def save_cursor(self, cursor: Cursor) -> None:
         """Save a checkpoint, after every write of it was acknowledged."""
+
+    def tuning(self) -> Tuning | None:
+        """What an operator asked of the copy while it runs, read strongly consistent; None where nobody did."""
+
+    def save_throughput(self, told: Throughput) -> None:
+        """Keep what the copy does a second, for `status`."""
 
     def resident(self, uses: str) -> Any:  # noqa: ANN401 - each kind of step gives its own
         """What the resident of the latest step of that kind gave; raises `LookupError` if it is not running."""

@@ -13,18 +13,25 @@ from msgspec import Meta
 
 from portability.model.change import Change, Sign
 from portability.model.estate import Model, Value, seconds
+from portability.model.rate import RateText, parse_rate
 from portability.model.run import Cursor
 from portability.steps.base import Context, Observe, Output, Phase
 from portability.steps.channels import Channels
+from portability.steps.copy_pace import CopyPace
 from portability.steps.erase_guard import erase, guard_for
-from portability.steps.unit_pool import run_units
+from portability.steps.table_pressure import TablePressure
+from portability.steps.unit_pool import Crew, run_units
 from portability.stores.base import DOUBT, Flow, Move, channel_name
+from portability.stores.throttle import Throttle
 
 
 class CopyWith(Value, frozen=True, kw_only=True):
     """Options of `copy_data`."""
 
     workers: Annotated[int, Meta(ge=1, le=64)] = 4  # units copied at a time, over all stores
+    # capacity units a second, over all stores: 500wcu, 1500rcu or 500wcu+1500rcu; left out: what the tables bear
+    rate: RateText | None = None
+    table_pressure: bool = True  # slow down while a shared table throttles more than before the copy (CloudWatch)
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,8 @@ class CopyData:
     """Copy every item of the tenant that a strongly consistent read shows, page by page.
 
     A page is done when every write of it was acknowledged; a run that was killed reads at most the pages in flight
-    again. What changes meanwhile is the channel's.
+    again. What changes meanwhile is the channel's. A throttled answer halves the rate, which then grows back;
+    `portability run tune` changes it, and the units copied at a time, while the copy runs.
     """
 
     with_: CopyWith = field(default_factory=CopyWith)
@@ -50,7 +58,7 @@ class CopyData:
                 msgspec.structs.replace(
                     copy_change(move),
                     detail=f"{about}{guess.items:,} items",
-                    estimate={"items": float(guess.items), "bytes": float(guess.bytes)},
+                    estimate={"items": float(guess.items), "bytes": float(guess.bytes), **self._granted()},
                 )
             )
         return changes
@@ -61,16 +69,28 @@ class CopyData:
             ctx.intend(copy_change(move), existed=False)
         cursors = ctx.load_cursors()
         if ctx.moves:
+            pace = self._pace(ctx)
+            pace.look()
             channels: Channels = ctx.resident("open_channel")
             jobs = {
                 unit_name(move, unit): partial(
-                    _copy, ctx, channels, move, unit=unit, saved=cursors.get(unit_name(move, unit))
+                    _copy, ctx, channels, move, pace, unit=unit, saved=cursors.get(unit_name(move, unit))
                 )
                 for move in ctx.moves
                 for unit in move.units(Flow.FORWARD)
             }
-            cursors |= run_units(ctx.moves, jobs, self.with_.workers)
+            cursors |= run_units(ctx.moves, jobs, pace.crew, meanwhile=pace.look)
         return {"stores": {move.store: _totals(move, cursors) for move in ctx.moves}}
+
+    def _granted(self) -> dict[str, float]:
+        rate = parse_rate(self.with_.rate)
+        return {kind: units for kind, units in (("wcu", rate.wcu), ("rcu", rate.rcu)) if units is not None}
+
+    def _pace(self, ctx: Context) -> CopyPace:
+        rate = parse_rate(self.with_.rate)
+        throttle = Throttle(rate, monotonic=ctx.clock.monotonic, sleep=ctx.clock.sleep, check=ctx.check)
+        pressure = TablePressure(ctx) if self.with_.table_pressure else None
+        return CopyPace(ctx, throttle, Crew(self.with_.workers), rate, pressure)
 
     def undo(self, ctx: Context) -> None:
         """Nothing where the run made the target: the copies are taken back with the table they were written to.
@@ -114,18 +134,31 @@ def wait_for_late_writes(ctx: Context) -> None:
 
 
 def _copy(
-    ctx: Context, channels: Channels, move: Move, halt: threading.Event, *, unit: str, saved: Cursor | None
+    ctx: Context,
+    channels: Channels,
+    move: Move,
+    pace: CopyPace,
+    halt: threading.Event,
+    *,
+    unit: str,
+    saved: Cursor | None,
 ) -> Cursor:
     name = unit_name(move, unit)
     last = saved or Cursor(unit=name, position=None)
     if not last.done:
         resume = None if saved is None else msgspec.structs.replace(saved, unit=unit)
-        for page in move.copy(Flow.FORWARD, unit, resume):
+        pages = move.copy(Flow.FORWARD, unit, resume, throttle=pace.throttle)
+        while True:
+            with pace.crew.turn():
+                if halt.is_set():
+                    return last
+                page = next(pages, None)
+            if page is None:
+                break
             last = msgspec.structs.replace(page.cursor, unit=name)
             ctx.save_cursor(last)
+            pace.count(page.items)
             ctx.progress("copied", store=move.store, unit=unit, items=page.items, bytes=page.bytes)
-            if halt.is_set():
-                return last
             ctx.check()
         if not last.done:
             last = msgspec.structs.replace(last, done=True)

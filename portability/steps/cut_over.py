@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
@@ -32,6 +32,9 @@ class CutOverWith(Value, frozen=True, kw_only=True):
     window: Duration = "2s"  # for how long it must have been below that
     patience: Duration = "5m"  # how long to wait for lag, doubts and canaries before the run parks
     workers: Annotated[int, Meta(ge=1, le=64)] = 4  # units compared at a time, where a verification is stale
+    # source: a target that is provisioned below what the source has, or consumed before the run, blocks the cutover;
+    # any: you have sized it for this tenant yourself
+    capacity: Literal["source", "any"] = "source"
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ class CutOver:
                 window=seconds(self.with_.window),
                 patience=seconds(self.with_.patience),
                 workers=self.with_.workers,
+                capacity=self.with_.capacity == "source",
             ),
             around=self.around,
             fence=catalog.build(ctx.estate, self.run_probe),

@@ -16,6 +16,7 @@ import msgspec
 
 from portability.model.change import Change, Finding
 from portability.model.run import Cursor
+from portability.stores.throttle import Throttle
 
 Key = dict[str, Any]
 """Primary key attributes in attribute-value JSON."""
@@ -260,8 +261,12 @@ class Move(Protocol):
     def units(self, flow: Flow) -> list[str]:
         """The resumable slices of a copy, stable for a run: `p/tenant-42-3` or `s/0002of0004`."""
 
-    def copy(self, flow: Flow, unit: str, cursor: Cursor | None) -> Iterator[Copied]:
+    def copy(
+        self, flow: Flow, unit: str, cursor: Cursor | None, *, throttle: Throttle | None = None
+    ) -> Iterator[Copied]:
         """Copy a unit page by page; what is yielded is acknowledged. Strongly consistent reads.
+
+        Every request is admitted by `throttle`, and charged to it; what its `check` raises ends the copy.
 
         Raises `NoDefiniteAnswer` never: such keys are handed to `doubt`.
         """
@@ -282,6 +287,12 @@ class Move(Protocol):
 
     def strays(self, flow: Flow) -> list[Difference]:
         """Keys of the tenant at the destination that are in no unit of the origin (they would never be verified)."""
+
+    def capacity(self, flow: Flow, *, before: float | None) -> list[Finding]:
+        """Where the destination's capacity is below what the origin has or consumed: `block`; unknown: `warn`.
+
+        `before` (epoch seconds) ends the time whose consumption counts; None: only what is provisioned counts.
+        """
 
     def archive(self, flow: Flow) -> Iterator[bytes]:
         """The tenant's items at the origin as JSON lines in DynamoDB JSON, canonical, one item a line."""

@@ -18,7 +18,7 @@ HEAVY = ("boto3", "botocore", "structlog", "tenacity", "yaml", "moto", "msgspec"
 HELPS = (
     (),
     *((verb,) for verb in ORDER if verb != "identity"),
-    *(("run", verb) for verb in ("list", "logs", "pause", "cutover", "tick")),
+    *(("run", verb) for verb in ("list", "logs", "pause", "tune", "cutover", "tick")),
     *(("journal", verb) for verb in ("show", "export", "verify")),
     *(("lock", verb) for verb in ("show", "break")),
     *(("sandbox", verb) for verb in ("up", "down", "status", "seed", "reset")),

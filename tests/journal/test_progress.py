@@ -8,7 +8,8 @@ import pytest
 
 from portability import errors
 from portability.journal import rows
-from portability.model.run import Cursor
+from portability.journal.table import Put
+from portability.model.run import Cursor, Throughput, Tuning
 from portability.model.status import Fact
 from tests.journal.world import Fault, World, at_once, no_answer, throttled
 
@@ -228,3 +229,62 @@ def test_rows_beside_the_chain_do_not_disturb_it(world: World) -> None:
     held.append(Fact.DONE, {"items": 3}, step="copy")
     assert world.process().verify("r-1") == 3
     assert world.process().view("r-1").step("copy").output == {"items": 3}
+
+
+# ----------------------------------------------------------------------------------------------------- the copy's pace
+
+
+def test_anybody_tunes_an_active_run_and_what_is_not_named_stays(world: World) -> None:
+    held = world.start(run="r-1")
+    assert held.tuning() is None
+    other = world.process()
+    other.tune("r-1", Tuning(rate="250wcu", by="bo"))
+    first = held.tuning()
+    other.tune("r-1", Tuning(units=8, by="anna"))
+    second = held.tuning()
+    assert first is not None
+    assert second is not None
+    assert (first.rate, first.units, first.by) == ("250wcu", None, "bo")
+    assert (second.rate, second.units, second.by) == ("250wcu", 8, "anna")
+    assert first.id != second.id
+    assert other.tuned("r-1") == second
+    assert other.verify("r-1") == held.view().seq, "the chain is the holder's alone"
+
+
+def test_a_run_that_is_not_active_any_more_is_not_tuned(world: World) -> None:
+    held = world.start(run="r-1")
+    held.append(Fact.GOAL, {"goal": "cancel"})
+    held.append(Fact.UNWOUND, {})
+    held.release(end=True)
+    with pytest.raises(errors.Refused, match="nothing left to copy"):
+        world.process().tune("r-1", Tuning(rate="250wcu", by="bo"))
+    assert world.process().tuned("r-1") is None
+    with pytest.raises(errors.UnknownName):
+        world.process().tune("r-2", Tuning(rate="250wcu", by="bo"))
+
+
+def test_a_tuning_whose_answer_was_lost_is_sent_until_it_stands(memory: World) -> None:
+    memory.start(run="r-1")
+    memory.table.fail_next(Fault(no_answer, acts=True))
+    memory.process().tune("r-1", Tuning(rate="250wcu", by="bo"))
+    tuned = memory.process().tuned("r-1")
+    assert tuned is not None
+    assert tuned.rate == "250wcu"
+
+
+def test_what_was_asked_of_a_copy_is_checked_when_it_is_read(memory: World) -> None:
+    held = memory.start(run="r-1")
+    memory.table.table.transact([Put(rows.run_key("r-1", rows.TUNE), {"rate": "9e9", "write": "w"})], token="t")
+    with pytest.raises(errors.JournalBroken, match="asked of its copy"):
+        held.tuning()
+
+
+def test_what_a_copy_does_a_second_is_kept_under_the_lease(world: World) -> None:
+    held = world.start(run="r-1")
+    told = Throughput(
+        items=812.5, wcu=490.0, rcu=61.0, granted="500wcu", allowed_wcu=500.0, allowed_rcu=None, units=4,
+        throttled=2, pressed=None, at=1.0,
+    )  # fmt: skip
+    assert world.process().throughput("r-1") is None
+    held.save_throughput(told)
+    assert world.process().throughput("r-1") == told

@@ -17,7 +17,7 @@ from portability.aws.session import Aws
 from portability.model.change import Change
 from portability.model.estate import Estate
 from portability.model.plan import Plan
-from portability.model.run import Cursor, Entry, Header, RunView, advance
+from portability.model.run import Cursor, Entry, Header, RunView, Throughput, Tuning, advance
 from portability.model.status import Fact, Status
 from portability.retry import Retry
 from portability.steps.base import Context, Output, Step
@@ -191,6 +191,12 @@ class FakeContext:
     def save_cursor(self, cursor: Cursor) -> None:
         kept = msgspec.json.decode(msgspec.json.encode(cursor), type=Cursor)
         self.journal.cursors.setdefault(self.step, {})[cursor.unit] = kept
+
+    def tuning(self) -> Tuning | None:
+        return None
+
+    def save_throughput(self, told: Throughput) -> None:
+        raise AssertionError
 
     def resident(self, uses: str) -> Any:
         if uses not in self.residents:

@@ -28,6 +28,7 @@ from portability.stores.base import (
     Ledger,
     Synced,
 )
+from portability.stores.throttle import Throttle
 from tests.steps_data.fake_dynamo import Trap, no_trap
 
 UNITS = ("u0", "u1")
@@ -221,6 +222,7 @@ class FakeMove:
         self.history: list[str] = []
         self.silent: list[str] = []
         self.unwritable = 0
+        self.short: list[Finding] = []  # what a look at the capacities finds
         self.drain_seconds = 0.0
         self.sleep: Callable[[float], None] = lambda _seconds: None
         self.tamper: Callable[[], None] = lambda: None  # called before every comparison
@@ -250,7 +252,9 @@ class FakeMove:
     def units(self, _flow: Flow) -> list[str]:
         return list(UNITS)
 
-    def copy(self, flow: Flow, unit: str, cursor: Cursor | None) -> Iterator[Copied]:
+    def copy(
+        self, flow: Flow, unit: str, cursor: Cursor | None, *, throttle: Throttle | None = None
+    ) -> Iterator[Copied]:
         origin, destination = self.world.ends(flow)
         start = str((cursor.position or {}).get("last", "")) if cursor else ""
         items = cursor.items if cursor else 0
@@ -320,6 +324,9 @@ class FakeMove:
 
     def strays(self, _flow: Flow) -> list[Difference]:
         return []
+
+    def capacity(self, flow: Flow, *, before: float | None) -> list[Finding]:
+        return list(self.short)
 
     def archive(self, flow: Flow) -> Iterator[bytes]:
         for name, value in sorted(self.world.ends(flow)[0].items.items()):

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, cast
 import msgspec
 
 from portability import errors
+from portability.aws.cloudwatch import Metric
 from portability.aws.session import Aws
 from portability.engine.route import Route
 from portability.engine.runner import Options, Runner
@@ -173,11 +174,30 @@ class FakeS3:
 
 
 @dataclass
+class FakeCloudWatch:
+    """Metrics by table and name; `down` raises it instead."""
+
+    told: dict[Metric, list[float]] = field(default_factory=dict)
+    down: errors.PortabilityError | None = None
+    looks: list[float] = field(default_factory=list)
+
+    def sums(self, metrics: Sequence[Metric], *, start: float, end: float) -> dict[Metric, list[float]]:
+        self.looks.append(end)
+        if self.down is not None:
+            raise self.down
+        return {metric: self.told.get(metric, []) for metric in metrics}
+
+
+@dataclass
 class FakeAws:
     """Hands out the one fake of each service."""
 
     dynamo: FakeDynamo
     bucket: FakeS3
+    metrics: FakeCloudWatch = field(default_factory=FakeCloudWatch)
+
+    def cloudwatch(self, *, region: str | None = None, role: str | None = None) -> FakeCloudWatch:
+        return self.metrics
 
     def dynamodb(self, *, region: str | None = None, role: str | None = None, fresh: bool = False) -> FakeDynamo:
         return self.dynamo
@@ -229,6 +249,7 @@ class Estate42:
         }
         self.dynamo.watch = self._watch
         self.bucket = FakeS3()
+        self.metrics = FakeCloudWatch()
         self.table = TrappedTable(self.dynamo.apply)
         self.acked: dict[str, int | None] = {}
         self.stamps: list[tuple[str, int]] = []  # act and epoch of every stamp written
@@ -387,7 +408,7 @@ class Process:
 
     @property
     def aws(self) -> Aws:
-        return cast("Aws", FakeAws(self.estate.dynamo, self.estate.bucket))
+        return cast("Aws", FakeAws(self.estate.dynamo, self.estate.bucket, self.estate.metrics))
 
     @property
     def moves(self) -> list[Move]:

@@ -10,6 +10,7 @@ import pytest
 from portability import errors
 from portability.engine.context import Observation
 from portability.engine.runner import Options
+from portability.model.change import Finding
 from portability.model.estate import Estate, Identity
 from portability.model.plan import Location, Plan
 from portability.model.status import Fact, Goal, RunState
@@ -465,3 +466,32 @@ def test_a_comparison_that_outlasts_the_pause_is_not_flipped_after() -> None:
     assert parked.value.reason == "gate"
     assert world.flips == []
     assert world.stamps[-1][0] == "lifted"
+
+
+# ------------------------------------------------------------------------------------------------------------- capacity
+
+
+def test_a_target_that_is_not_warm_parks_with_nothing_frozen_and_goes_on_when_it_is() -> None:
+    world = Estate42()
+    process = Process(world)
+    cold = Finding(level="block", about="capacity", text="Order-tenant-42 is provisioned for 5 WCU", next="raise it")
+    process.move.short = [cold]
+    with pytest.raises(errors.Parked) as parked:
+        process.go()
+    assert parked.value.reason == "gate"
+    assert parked.value.exit_code == 7
+    assert notes(world)["gates"]["blocked_by"] == ["Order-tenant-42 is provisioned for 5 WCU: raise it"]
+    assert Fact.FENCED not in facts(world)
+    assert world.refused == 0
+    view = Process(world).go()
+    assert view.serving == "target"
+    world.check_end("target")
+
+
+def test_a_capacity_that_is_not_known_is_noted_and_blocks_nothing() -> None:
+    world = Estate42()
+    process = Process(world)
+    process.move.short = [Finding(level="warn", about="capacity", text="not known", next="compare")]
+    process.go()
+    assert notes(world)["gates"]["unknown"] == ["not known: compare"]
+    world.check_end("target")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from portability import errors
+from portability.model.change import Finding
 from portability.model.estate import seconds
 from portability.model.status import ParkReason
 from portability.steps.base import Context
@@ -16,7 +17,7 @@ from portability.steps.cutover.leg import Leg
 from portability.steps.cutover.routing import routing
 from portability.steps.directory import DirectoryRecord, Stamp, directory_of
 from portability.steps.verify_data import horizon_left, verify_all
-from portability.stores.base import ChannelState
+from portability.stores.base import ChannelState, Flow
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Limits:
     window: float
     patience: float
     workers: int
+    capacity: bool = True  # whether the other side's capacity has to be that of the side that serves
 
 
 def stamp_record(ctx: Context) -> Stamp:
@@ -85,7 +87,11 @@ def refuse_unmet(ctx: Context, leg: Leg, channels: Channels | None, limits: Limi
     reasons = ["the directory has no record of the tenant"] if record is None else _unrouted(ctx, leg, record)
     if channels is not None:
         reasons += _behind(ctx, channels, limits)
-    ctx.note("gates", can_commit=not reasons, blocked_by=reasons)
+    unknown: list[str] = []
+    for finding in _capacity(ctx, leg) if limits.capacity else []:
+        told = f"{finding.text}: {finding.next}"
+        (reasons if finding.level == "block" else unknown).append(told)
+    ctx.note("gates", can_commit=not reasons, blocked_by=reasons, unknown=unknown)
     if reasons or record is None or record.stamp is None:
         raise errors.Parked(
             f"the cutover of {ctx.plan.tenant} cannot commit: {'; '.join(reasons)}",
@@ -94,6 +100,12 @@ def refuse_unmet(ctx: Context, leg: Leg, channels: Channels | None, limits: Limi
             changed=f"The {leg.before} serves; nothing is frozen.",
         )
     return record, record.stamp
+
+
+def _capacity(ctx: Context, leg: Leg) -> list[Finding]:
+    """The side about to serve takes the whole load at once."""
+    before = ctx.view.header.at if leg.flow is Flow.FORWARD else None
+    return [finding for move in ctx.moves for finding in move.capacity(leg.flow, before=before)]
 
 
 def _unrouted(ctx: Context, leg: Leg, record: DirectoryRecord) -> list[str]:

@@ -18,8 +18,11 @@ class InFlight:
 
     @contextmanager
     def hold(self, keys: Collection[KeyId]) -> Iterator[None]:
-        """Wait until none of the keys is held, and hold them all."""
+        """Wait until none of the keys is held, and hold them all. Raises `ValueError` for a key that occurs twice."""
         wanted = set(keys)
+        if len(wanted) < len(keys):
+            msg = f"{len(keys) - len(wanted)} keys occur twice in what is written together"
+            raise ValueError(msg)
         with self._changed:
             self._changed.wait_for(lambda: self._held.isdisjoint(wanted))
             self._held |= wanted

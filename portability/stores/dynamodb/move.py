@@ -11,6 +11,7 @@ from portability import errors
 from portability.model.change import Change, Finding
 from portability.model.estate import StoreSpec
 from portability.model.plan import StoreMove
+from portability.model.rate import Rate
 from portability.model.run import Cursor
 from portability.model.status import ParkReason
 from portability.stores.base import (
@@ -26,7 +27,7 @@ from portability.stores.base import (
     Synced,
     channel_name,
 )
-from portability.stores.dynamodb import canary, digest, estimate
+from portability.stores.dynamodb import canary, capacity, digest, estimate
 from portability.stores.dynamodb.channel import DynamoChannel
 from portability.stores.dynamodb.compare import Compare
 from portability.stores.dynamodb.copy import Copy
@@ -34,13 +35,17 @@ from portability.stores.dynamodb.erase import Erase
 from portability.stores.dynamodb.findings import End as Observed
 from portability.stores.dynamodb.findings import Look
 from portability.stores.dynamodb.layout import KeyId, Layout, Partitions, Segments
-from portability.stores.dynamodb.plane import GET_AT_ONCE, chunks
+from portability.stores.dynamodb.plane import GET_AT_ONCE, SIDE_BY_SIDE, chunks
 from portability.stores.dynamodb.provision import Provision
 from portability.stores.dynamodb.sides import Direction, End, Surroundings, direction, end
 from portability.stores.dynamodb.wiring import Pace, Wiring
+from portability.stores.throttle import Lanes, Throttle
 
-WRITERS = 4
-"""Batches of one page that are written side by side."""
+MOST_WRITERS = 64
+"""Batches that are written side by side, over all units."""
+
+PARTITION = Rate(wcu=1000.0, rcu=3000.0)
+"""What one partition key bears. AWS: DynamoDB."""
 
 
 class DynamoMove:
@@ -145,10 +150,14 @@ class DynamoMove:
         """See `Move`."""
         return list(self._ways[flow].origin.reach.units)
 
-    def copy(self, flow: Flow, unit: str, cursor: Cursor | None) -> Iterator[Copied]:
-        """See `Move`."""
+    def copy(
+        self, flow: Flow, unit: str, cursor: Cursor | None, *, throttle: Throttle | None = None
+    ) -> Iterator[Copied]:
+        """See `Move`. A unit that is one partition key has that key's ceiling."""
         way = self._ways[flow]
-        return Copy(way.origin.reading, way.sync)(unit, cursor, pool=self._writers)
+        ceiling = PARTITION if unit.startswith("p/") else Rate()
+        reading, sync = way.through(Lanes() if throttle is None else throttle.lanes(ceiling=ceiling))
+        return Copy(reading, sync)(unit, cursor, pool=self._writers)
 
     def sync(self, flow: Flow, keys: Sequence[Key]) -> Synced:
         """See `Move`."""
@@ -231,6 +240,15 @@ class DynamoMove:
                 found += [self._layout.key(item) for item in page.items]
         return [Difference(key, "extra", digest.key_hash(key)) for key in found]
 
+    def capacity(self, flow: Flow, *, before: float | None) -> list[Finding]:
+        """See `Move`."""
+        way = self._ways[flow]
+        origin, destination = way.origin.observed(), way.destination.observed()
+        if origin is None or destination is None or destination.on_demand:
+            return []
+        peak = capacity.UNKNOWN if before is None else way.origin.peak(before)
+        return list(capacity.findings(origin, destination, peak))
+
     def archive(self, flow: Flow) -> Iterator[bytes]:
         """See `Move`."""
         origin = self._ways[flow].origin
@@ -300,7 +318,9 @@ class DynamoMove:
     @contextmanager
     def workers(self, pool_size: int) -> Iterator[None]:
         """See `Move`. While it is open, the batches of a page are written side by side."""
-        with ThreadPoolExecutor(min(WRITERS * pool_size, 16), thread_name_prefix=f"write {self.store}") as pool:
+        with ThreadPoolExecutor(
+            min(SIDE_BY_SIDE * pool_size, MOST_WRITERS), thread_name_prefix=f"write {self.store}"
+        ) as pool:
             self._writers = pool
             try:
                 yield

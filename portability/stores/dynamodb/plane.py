@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor, wait
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -15,11 +15,14 @@ from portability.aws.items import Items
 from portability.retry import Retry
 from portability.stores.base import Key
 from portability.stores.dynamodb.layout import Index, KeyId, Layout
+from portability.stores.throttle import PAGE_RCU, Lanes, Ticket
 
 T = TypeVar("T")
 
 GET_AT_ONCE = 100  # keys; AWS: BatchGetItem
 WRITE_AT_ONCE = 25  # requests; AWS: BatchWriteItem. 25 items of at most 400 KB stay below its 16 MB
+PAGE_AT_ONCE = 4096  # items; more of them in a page are so small that the page is cheap
+SIDE_BY_SIDE = 4  # batches of one `write` that are on their way: a unit alone does not fill the pool
 REFUSED = (errors.Throttled, errors.TransactionConflict, errors.EndpointDown)
 """Answers to a write after which nothing was done, and nothing will be."""
 INDEFINITE = (errors.NoDefiniteAnswer, errors.Unavailable)
@@ -52,6 +55,7 @@ class Plane:
     dynamo: Dynamo
     items: Items
     retry: Retry
+    lanes: Lanes = field(default_factory=Lanes)  # through which every request goes
 
     def partition(
         self,
@@ -64,7 +68,12 @@ class Plane:
     ) -> Page:
         """One page of one partition."""
         condition = Condition("#p = :p", {"#p": self.layout.partition_key}, {":p": {"S": partition}})
-        return self.items.query(self.table, condition, start=start, keys_only=names, limit=limit, consistent=consistent)
+        return self._page(
+            lambda most: self.items.query(
+                self.table, condition, start=start, keys_only=names, limit=most, consistent=consistent
+            ),
+            limit,
+        )
 
     def segment(
         self,
@@ -77,22 +86,39 @@ class Plane:
         consistent: bool = True,
     ) -> Page:
         """One page of one segment, every tenant's items in it."""
-        return self.items.scan(
-            self.table, segment=segment, of=of, start=start, keys_only=names, limit=limit, consistent=consistent
+        return self._page(
+            lambda most: self.items.scan(
+                self.table, segment=segment, of=of, start=start, keys_only=names, limit=most, consistent=consistent
+            ),
+            limit,
         )
 
     def listed(self, index: Index, start: Key | None = None, *, limit: int | None = None) -> Page:
         """One page of the tenant's keys as an index lists them: eventually consistent."""
         condition = Condition("#p = :p", {"#p": index.attribute}, {":p": {"S": self.layout.tenant}})
-        return self.items.query(
-            self.table,
-            condition,
-            start=start,
-            index=index.name,
-            consistent=False,
-            keys_only=self.layout.key_names,
-            limit=limit,
+        return self._page(
+            lambda most: self.items.query(
+                self.table,
+                condition,
+                start=start,
+                index=index.name,
+                consistent=False,
+                keys_only=self.layout.key_names,
+                limit=most,
+            ),
+            limit,
         )
+
+    def _page(self, read: Callable[[int | None], Page], limit: int | None) -> Page:
+        most = self.lanes.read.fit(limit or PAGE_AT_ONCE)
+        ticket = self.lanes.read.admit(most, PAGE_RCU)
+        try:
+            page = read(None if most == PAGE_AT_ONCE else most)
+        except errors.Throttled:
+            ticket.throttled()
+            raise
+        ticket.settle(page.rcu, items=len(page.items))
+        return page
 
     def present(self, keys: Sequence[Key], *, names: Sequence[str] = ()) -> dict[KeyId, RawItem]:
         """The items of these keys that exist, by key. A key that is missing here was answered and is absent."""
@@ -100,10 +126,15 @@ class Plane:
         found: dict[KeyId, RawItem] = {}
         failures = 0
         while waiting:
-            asked = dict(list(waiting.items())[:GET_AT_ONCE])
-            items, left, _ = self.items.batch_get(self.table, list(asked.values()), keys_only=names)
+            asked = dict(list(waiting.items())[: self.lanes.read.fit(GET_AT_ONCE)])
+            ticket = self.lanes.read.admit(len(asked))
+            items, left, rcu = self.items.batch_get(self.table, list(asked.values()), keys_only=names)
             found |= {self.layout.key_id(item): item for item in items}
             unanswered = {self.layout.key_id(key) for key in left}
+            if unanswered:
+                ticket.throttled(rcu)
+            else:
+                ticket.settle(rcu)
             for key in asked.keys() - unanswered:
                 del waiting[key]
             failures = 0 if len(unanswered) < len(asked) else failures + 1
@@ -131,23 +162,37 @@ class Plane:
         requests = [*((item, True) for item in puts), *((key, False) for key in deletes)]
         batches = [
             ([item for item, put in batch if put], [key for key, put in batch if not put])
-            for batch in chunks(requests, WRITE_AT_ONCE)
+            for batch in chunks(requests, self.lanes.write.fit(WRITE_AT_ONCE))
         ]
+        # Admitted here, one after the other: who waits for capacity holds none of the pool's threads.
         if pool is None or len(batches) == 1:
             for some_puts, some_deletes in batches:
-                self._write_batch(some_puts, some_deletes, written)
+                ticket = self.lanes.write.admit(len(some_puts) + len(some_deletes))
+                self._write_batch(some_puts, some_deletes, written, ticket)
             return written
-        running = [pool.submit(self._write_batch, *batch, written) for batch in batches]
-        wait(running)  # all of them, also when one failed: nothing may be in flight once the keys are let go
+        running: set[Future[None]] = set()
+        try:
+            for some_puts, some_deletes in batches:
+                while len(running) >= SIDE_BY_SIDE:
+                    done, running = wait(running, return_when=FIRST_COMPLETED)
+                    for each in done:
+                        each.result()
+                ticket = self.lanes.write.admit(len(some_puts) + len(some_deletes))
+                running.add(pool.submit(self._write_batch, some_puts, some_deletes, written, ticket))
+        finally:
+            wait(running)  # all of them, also when one failed: nothing may be in flight once the keys are let go
         for each in running:
             each.result()
         return written
 
-    def _write_batch(self, puts: Sequence[RawItem], deletes: Sequence[Key], written: Written) -> None:
+    def _write_batch(
+        self, puts: Sequence[RawItem], deletes: Sequence[Key], written: Written, ticket: Ticket | None = None
+    ) -> None:
         failures = 0
         while puts or deletes:
+            admitted, ticket = ticket or self.lanes.write.again(len(puts) + len(deletes)), None
             try:
-                left_puts, left_deletes, _ = self.items.batch_write(self.table, puts, deletes)
+                left_puts, left_deletes = self._send(puts, deletes, admitted)
             except REFUSED:
                 failures += 1
                 if failures >= self.retry.attempts:
@@ -166,6 +211,27 @@ class Plane:
             puts, deletes = left_puts, left_deletes
             if puts or deletes:
                 self._pause(failures, "dynamodb.BatchWriteItem")
+
+    def _send(
+        self, puts: Sequence[RawItem], deletes: Sequence[Key], ticket: Ticket
+    ) -> tuple[Sequence[RawItem], Sequence[Key]]:
+        """One request; what it left undone. Its ticket is settled, whatever the answer."""
+        try:
+            left_puts, left_deletes, wcu = self.items.batch_write(self.table, puts, deletes)
+        except errors.Throttled:
+            ticket.throttled()
+            raise
+        except INDEFINITE:
+            ticket.settle(None)
+            raise
+        except errors.PortabilityError:
+            ticket.settle(0.0)
+            raise
+        if left_puts or left_deletes:
+            ticket.throttled(wcu)
+        else:
+            ticket.settle(wcu)
+        return left_puts, left_deletes
 
     def _write_singly(
         self, puts: Sequence[RawItem], deletes: Sequence[Key], written: Written, refusal: errors.BadRequest

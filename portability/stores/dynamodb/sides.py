@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from portability import errors
+from portability.aws.cloudwatch import PERIOD, Metric
 from portability.aws.dynamodb import Dynamo
 from portability.aws.session import Aws
 from portability.model.estate import Model, StoreSpec
 from portability.model.plan import Side
 from portability.retry import Retry
 from portability.stores.base import Flow
+from portability.stores.dynamodb.capacity import CONSUMED, LOOKED_BACK, UNKNOWN, Peak
 from portability.stores.dynamodb.doubt import Doubt
 from portability.stores.dynamodb.in_flight import InFlight
 from portability.stores.dynamodb.layout import Index, Layout, Reach
@@ -24,6 +27,7 @@ from portability.stores.dynamodb.stream import TableStream
 from portability.stores.dynamodb.sync import Sync
 from portability.stores.dynamodb.table import Table, observe
 from portability.stores.dynamodb.unwritable import Unwritable
+from portability.stores.throttle import Lanes
 
 
 class Clock(Protocol):
@@ -67,6 +71,16 @@ class End:
         """The table's structure now."""
         return observe(self.dynamo, self.side.table)
 
+    def peak(self, before: float) -> Peak:
+        """Units a second in the busiest minute of the hours before a time; None where there are no metrics."""
+        metrics = {unit: Metric(self.side.table, name) for unit, name in CONSUMED.items()}
+        cloudwatch = self.around.aws.cloudwatch(region=self.side.region, role=self.side.role)
+        try:
+            sums = cloudwatch.sums(list(metrics.values()), start=before - LOOKED_BACK, end=before)
+        except (errors.AwsError, errors.Unauthorised, errors.EndpointDown):
+            return UNKNOWN
+        return {unit: max(sums[metric]) / PERIOD if sums[metric] else None for unit, metric in metrics.items()}
+
     def stream(self) -> TableStream:
         """The table's change stream."""
         streams = self.around.aws.streams(region=self.side.region, role=self.side.role)
@@ -95,6 +109,15 @@ class Direction:
     doubt: Doubt
     unwritable: Unwritable
     sync: Sync = field(init=False)
+
+    def through(self, lanes: Lanes) -> tuple[Reading, Sync]:
+        """How a unit is read and written where every request goes through `lanes`.
+
+        The keys in flight and in doubt stay those of this direction; the channel's requests go through no lane.
+        """
+        origin = replace(self.origin.plane, lanes=lanes)
+        destination = replace(self.destination.plane, lanes=lanes)
+        return replace(self.origin.reading, plane=origin), replace(self.sync, origin=origin, destination=destination)
 
     def __post_init__(self) -> None:
         sync = Sync(self.origin.plane, self.destination.plane, self.in_flight, self.doubt, self.unwritable)
