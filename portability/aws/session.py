@@ -113,6 +113,11 @@ class Aws:
         return os.environ.get("AWS_REGION") or named
 
     @property
+    def profile(self) -> str | None:
+        """The profile its credentials are of; None where the environment says."""
+        return self._profile
+
+    @property
     def region(self) -> str:
         """The default region."""
         return self._region

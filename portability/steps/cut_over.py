@@ -22,6 +22,7 @@ from portability.steps.cutover.take_back import find_out, undo_leg
 from portability.steps.cutover.turn import Turn, outcome
 from portability.steps.directory import directory_of
 from portability.steps.fence import catalog, hook_probe
+from portability.steps.guardian.beside import Beside, beside
 from portability.stores.base import Flow
 
 
@@ -42,13 +43,15 @@ class CutOver:
     """Gates, fence, drain, compare, flip, in this order; the way back is open before the fence is raised.
 
     Flip and abort compete for one item: before a fence is lifted, the next epoch is written conditionally. When the
-    pause reaches its limit the cutover takes itself back. After the flip the old side stays closed to the application,
-    is watched for late writes, and is then kept current.
+    pause reaches its limit the cutover takes itself back, and a guardian process does where this one was killed or
+    stands still. After the flip the old side stays closed to the application, is watched for late writes, and is then
+    kept current.
     """
 
     with_: CutOverWith = field(default_factory=CutOverWith)
     around: Around = field(default_factory=Around)
     run_probe: hook_probe.Run = hook_probe.run_argv
+    beside: Beside = beside
     uses: ClassVar[str] = "cut_over"
     phase: ClassVar[Phase] = "flip"
     With: ClassVar[type[CutOverWith]] = CutOverWith
@@ -79,6 +82,7 @@ class CutOver:
             ),
             around=self.around,
             fence=catalog.build(ctx.estate, self.run_probe),
+            beside=self.beside,
             channels=channels_towards(ctx, leg) if ctx.moves else None,
         ).go()
         return outcome(ctx, leg)

@@ -2,7 +2,8 @@
 
 Attribute names and the encoding of the record come from the estate. The stamp is the map attribute
 `portability = {run: S, epoch: N, fenced: BOOL, act: S}`; an application needs `epoch` and `fenced` of it. `act` tells a
-flip from an abort, which leave the same epoch: without it a lost reply of one could be taken for the other.
+flip from an abort, which leave the same epoch: without it a lost reply of one could be taken for the other. It tells
+the guardian's abort from the run's own as well.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from portability.model.tenant import slug
 from portability.retry import RETRYABLE, Retry
 from portability.steps.base import Observe
 from portability.steps.directory_record import (
+    ABORTED,
     FENCED,
     FLIPPED,
     LIFTED,
@@ -35,6 +37,7 @@ from portability.steps.directory_record import (
 )
 
 __all__ = [
+    "ABORTED",
     "FENCED",
     "FLIPPED",
     "LIFTED",
@@ -107,26 +110,37 @@ class DirectoryTable:
         whose `act` is `flipped` where our flip came first.
         """
         before = Stamp(run=run, epoch=expected_epoch, fenced=not fenced)
-        wanted = before.after(FENCED if fenced else LIFTED)
+        return self._advance(tenant, before, FENCED if fenced else LIFTED, "")
+
+    def abort(self, tenant: str, before: Stamp) -> Stamp:
+        """Write the epoch after `before` and open the tenant's writes, if run, epoch and fence are those of `before`.
+
+        Our own write of that epoch is our lost reply, and success. Anything else raises `StampMoved`.
+        """
+        return self._advance(tenant, before, ABORTED, " AND #stamp.#fenced = :was")
+
+    def _advance(self, tenant: str, before: Stamp, act: str, condition: str) -> Stamp:
+        wanted = before.after(act)
+        values = {
+            ":run": {"S": before.run},
+            ":expected": {"N": str(before.epoch)},
+            ":epoch": {"N": str(wanted.epoch)},
+            ":fenced": {"BOOL": wanted.fenced},
+            ":act": {"S": wanted.act},
+        }
         try:
             self._update(
                 tenant,
                 "SET #stamp.#epoch = :epoch, #stamp.#fenced = :fenced, #stamp.#act = :act",
                 {"#stamp": STAMP, "#run": "run", "#epoch": "epoch", "#fenced": "fenced", "#act": "act"},
-                {
-                    ":run": {"S": run},
-                    ":expected": {"N": str(expected_epoch)},
-                    ":epoch": {"N": str(wanted.epoch)},
-                    ":fenced": {"BOOL": fenced},
-                    ":act": {"S": wanted.act},
-                },
-                "#stamp.#run = :run AND #stamp.#epoch = :expected",
+                {**values, ":was": {"BOOL": before.fenced}} if condition else values,
+                "#stamp.#run = :run AND #stamp.#epoch = :expected" + condition,
             )
         except errors.ConditionFailed as error:
             there = self._standing(tenant, error)
             if there == wanted:
                 return wanted
-            raise self._moved(tenant, there, f"expected epoch {expected_epoch} of {run}") from None
+            raise self._moved(tenant, there, f"expected epoch {before.epoch} of {before.run}") from None
         return wanted
 
     def flip_member(

@@ -15,8 +15,8 @@ from portability.model.estate import Directory
 STAMP = "portability"
 """The attribute that carries the stamp."""
 
-STAMPED, FENCED, LIFTED, FLIPPED = "stamped", "fenced", "lifted", "flipped"
-"""What the last write of a stamp did."""
+STAMPED, FENCED, LIFTED, ABORTED, FLIPPED = "stamped", "fenced", "lifted", "aborted", "flipped"
+"""What the last write of a stamp did; `aborted` is `lifted` by the guardian, which cannot write to the journal."""
 
 
 @dataclass(frozen=True)

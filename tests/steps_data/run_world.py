@@ -5,8 +5,9 @@ A `Process` is one turn of the command. It may be killed at any call; what is le
 
 from __future__ import annotations
 
+import contextlib
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
 
@@ -23,24 +24,25 @@ from portability.journal.chain import entry_of
 from portability.journal.memory import MemoryJournal, MemoryTable
 from portability.journal.table import Member
 from portability.model.change import Change
-from portability.model.estate import Estate, Identity, Model
+from portability.model.estate import Estate, Identity, Model, seconds
 from portability.model.plan import Location, Plan, Side, StoreMove
 from portability.model.recipe import StepSpec
 from portability.model.run import Entry, Header, Holder, RunView
-from portability.model.status import Fact, Goal
+from portability.model.status import Fact, Goal, ParkReason
 from portability.retry import Retry
 from portability.steps.base import Context, Observe, Output, Phase, Step
 from portability.steps.catch_up import CatchUp, CatchUpWith
 from portability.steps.copy_data import CopyData, CopyWith
 from portability.steps.cut_over import CutOver, CutOverWith
 from portability.steps.cutover.around import Around
-from portability.steps.directory import STAMP
+from portability.steps.directory import STAMP, DirectoryTable
+from portability.steps.guardian.abort import abort
 from portability.steps.open_channel import OpenChannel
 from portability.steps.retire_source import RetireSource
 from portability.steps.soak import Soak, SoakWith
 from portability.steps.verify_data import VerifyData, VerifyWith
 from portability.stores.base import ChannelState, Flow, Move
-from tests.steps_data.fake_dynamo import FakeDynamo
+from tests.steps_data.fake_dynamo import FakeDynamo, no_trap
 from tests.steps_data.fake_store import FakeChannel, FakeMove, World
 
 TENANT, RUN = "tenant-42", "r-01HZ0000000000000000000001"
@@ -259,9 +261,19 @@ class Estate42:
         self.writes = 0
         self.writing = True
         self.rng = random.Random(7)
-        self._epoch_seen: dict[str, Any] = {}
+        self.armed: int | None = None  # the epoch of the fence that a guardian stands beside
         for number in range(items):
             self._app_write(f"order-{number}", number)
+
+    def guardian_acts(self) -> bool:
+        """What a guardian does when its process is gone or its time is up; whether there was one beside a fence."""
+        if self.armed is None:
+            return False
+        epoch, self.armed = self.armed, None
+        before, self.dynamo.trap = self.dynamo.trap, no_trap
+        abort(DirectoryTable(self.plan.estate, self.dynamo), TENANT, RUN, epoch)
+        self.dynamo.trap = before
+        return True
 
     # ------------------------------------------------------------------------------------------------ the application
 
@@ -296,7 +308,7 @@ class Estate42:
         act, epoch = stamp["act"]["S"], int(stamp["epoch"]["N"])
         if self.stamps and epoch <= self.stamps[-1][1]:
             self.broken.append(f"the epoch went from {self.stamps[-1]} to {act} {epoch}")
-        if act == "lifted" and self.plan.moving and not self._fence_announced():
+        if act in ("lifted", "aborted") and self.plan.moving and not self._fence_announced():
             self.broken.append("a fence was lifted after the flip, or without one")
         self.stamps.append((act, epoch))
         if act == "flipped" and old is not None and self.plan.moving:
@@ -340,6 +352,28 @@ class Estate42:
             assert self.record[STAMP]["M"]["fenced"]["BOOL"] is False
 
 
+@dataclass
+class FakeGuardian:
+    """A guardian as its cutover knows it."""
+
+    estate: Estate42
+    gone: bool = False  # killed by somebody
+
+    def ready(self) -> None:
+        self.check()
+
+    def arm(self, epoch: int) -> None:
+        self.check()
+        self.estate.armed = epoch
+
+    def check(self) -> None:
+        if self.gone:
+            raise errors.Parked("the guardian of this cutover is gone", reason=ParkReason.GATE, next="resume")
+
+    def leave(self) -> None:
+        self.estate.armed = None
+
+
 class Process:
     """One turn of the command. `kill_at` counts traps from the step `trap_from` on; -1 never dies."""
 
@@ -362,6 +396,7 @@ class Process:
             carry=lambda _ctx, _flow: {}, value_now=lambda _ctx, _at: None, switch_plan=lambda _ctx, _at: 0.0
         )
         self.run_probe: Callable[..., int | None] = lambda *_: 1
+        self.guardians: list[FakeGuardian] = []
         self.on_trap: Callable[[str], None] = lambda _label: None
         estate42.dynamo.trap = self.trap
         estate42.table.trap = self.trap
@@ -417,11 +452,18 @@ class Process:
     def _elsewhere(self, items: Sequence[dict[str, Any]]) -> None:
         self.estate.dynamo.transact(items, token="token")
 
+    @contextlib.contextmanager
+    def _beside(self, _ctx: Context, budget: float) -> Iterator[FakeGuardian]:
+        assert 0 < budget <= seconds(self.estate.plan.estate.fence.freeze_max)
+        self.guardians.append(FakeGuardian(self.estate))
+        yield self.guardians[-1]
+
     def steps(self) -> list[Step]:
         cut_over = CutOver(
             with_=CutOverWith(threshold="1s", window="0s", patience="30s", workers=1),
             around=self.around,
             run_probe=self.run_probe,
+            beside=self._beside,
         )
         made: list[Any] = [
             Staged(),

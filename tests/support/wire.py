@@ -51,6 +51,8 @@ class Wire:
     calls: list[Call] = field(default_factory=list)
     held: int = 0
     _holding: Callable[[Call], bool] | None = None
+    _muting: Callable[[Call], bool] | None = None
+    _late: bool = False
     _let_go: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -69,14 +71,25 @@ class Wire:
             self.calls = []
 
     @contextlib.contextmanager
-    def hold(self, which: Callable[[Call], bool]) -> Iterator[None]:
-        """Inside the block matching requests are held; at its end they are dropped and never reach an engine."""
+    def hold(self, which: Callable[[Call], bool], *, late: bool = False) -> Iterator[None]:
+        """Inside the block matching requests are held; at its end they are dropped, or with `late` reach the engine."""
         self._let_go.clear()
-        self._holding = which
+        self._holding, self._late = which, late
         try:
             yield
         finally:
             self._holding = None
+            self._let_go.set()
+
+    @contextlib.contextmanager
+    def mute(self, which: Callable[[Call], bool]) -> Iterator[None]:
+        """Inside the block matching requests take effect, and nobody ever hears of it."""
+        self._let_go.clear()
+        self._muting = which
+        try:
+            yield
+        finally:
+            self._muting = None
             self._let_go.set()
 
     def passes(self, call: Call) -> bool:
@@ -85,10 +98,20 @@ class Wire:
             self.calls.append(call)
         if self._holding is None or not self._holding(call):
             return True
+        self._wait()
+        return self._late
+
+    def answers(self, call: Call) -> bool:
+        """Whether what the engine answered is handed back."""
+        if self._muting is None or not self._muting(call):
+            return True
+        self._wait()
+        return False
+
+    def _wait(self) -> None:
         with self._lock:
             self.held += 1
         self._let_go.wait()
-        return False
 
 
 @contextlib.contextmanager
@@ -158,16 +181,19 @@ class _Handler(BaseHTTPRequestHandler):
     wire: ClassVar[Wire]
 
     def _hand_on(self) -> None:
-        body = self._body()
-        if not self.wire.passes(_call(self.command, self.path, self.headers, body)):
+        call = _call(self.command, self.path, self.headers, self._body())
+        if not self.wire.passes(call):
             self.close_connection = True
             return
         upstream = http.client.HTTPConnection(*self.engine, timeout=60)
         try:
             kept = {name: value for name, value in self.headers.items() if name.lower() not in HOP}
-            upstream.request(self.command, self.path, body or None, kept)
+            upstream.request(self.command, self.path, call.body or None, kept)
             answer = upstream.getresponse()
             told = answer.read()
+            if not self.wire.answers(call):
+                self.close_connection = True
+                return
             self.send_response_only(answer.status, answer.reason)
             for name, value in answer.getheaders():
                 if name.lower() not in HOP:

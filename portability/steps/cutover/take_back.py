@@ -9,7 +9,7 @@ from portability.steps.channels import Channels, open_channels
 from portability.steps.cutover.flip import record_flip
 from portability.steps.cutover.leg import Leg, flipped
 from portability.steps.cutover.routing import routing
-from portability.steps.directory import FLIPPED, LIFTED, REPEATABLE, Stamp, directory_of
+from portability.steps.directory import ABORTED, FLIPPED, LIFTED, REPEATABLE, Stamp, directory_of
 from portability.steps.fence.base import Fence
 from portability.stores.base import ChannelState
 
@@ -32,12 +32,13 @@ def find_out(ctx: Context, leg: Leg, channels: Channels | None, fence: Fence) ->
         take_back(ctx, leg, channels, fence, why="found on resume")
 
 
-def take_back(ctx: Context, leg: Leg, channels: Channels | None, fence: Fence, *, why: str) -> bool:
-    """Abort the fence, or the flip without one, that the journal announced last; whether its flip stands instead.
+def take_back(ctx: Context, leg: Leg, channels: Channels | None, fence: Fence, *, why: str) -> str:
+    """Abort the fence, or the flip without one, that the journal announced last; what stands: a stamp's `act`.
 
     The epoch is raised first. Only when that succeeded is the fence lifted, recorded, and do the channels sync again;
-    where our flip came first nothing is lifted, and the flip is recorded if its entry is missing. Where somebody took
-    our stamp off the record nothing of ours holds writes back, and what the record routes to tells the two apart.
+    `aborted` is the same done by the guardian, and recorded here. Where our flip came first nothing is lifted, and the
+    flip is recorded if its entry is missing. Where somebody took our stamp off the record nothing of ours holds writes
+    back, and what the record routes to tells the two apart.
     """
     announced = _announced(ctx) or 0
     try:
@@ -48,13 +49,16 @@ def take_back(ctx: Context, leg: Leg, channels: Channels | None, fence: Fence, *
         stamp, why = _without_stamp(ctx, leg, announced), f"{why}; this run's stamp is gone: nothing was fenced by it"
     if stamp.act == FLIPPED:
         record_flip(ctx, leg, stamp)
-        return True
+        return stamp.act
     if ctx.view.fenced:
-        ctx.commit(Fact.UNFENCED, {"epoch": stamp.epoch, "step": ctx.step, "why": why})
+        guarded = stamp.act == ABORTED
+        why = f"{why}; the guardian had lifted the fence" if guarded else why
+        by = {"by": "guardian"} if guarded else {}
+        ctx.commit(Fact.UNFENCED, {"epoch": stamp.epoch, "step": ctx.step, "why": why, **by})
         ctx.progress("unfenced", why=why)
     if channels is not None:
         channels.become(ChannelState.SYNC)
-    return False
+    return stamp.act
 
 
 def _announced(ctx: Context) -> int | None:

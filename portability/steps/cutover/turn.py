@@ -27,8 +27,9 @@ from portability.steps.cutover.leg import Leg, flipped
 from portability.steps.cutover.pause import Pause
 from portability.steps.cutover.take_back import find_out, take_back
 from portability.steps.cutover.tripwire import OVERRULED, SLIPS, carry_out, watch
-from portability.steps.directory import DirectoryRecord, Stamp
+from portability.steps.directory import ABORTED, FLIPPED, DirectoryRecord, Stamp
 from portability.steps.fence.base import Fence, hold
+from portability.steps.guardian.beside import Beside, Guardian, budget_of
 from portability.steps.verify_data import horizon_left
 from portability.stores.base import ChannelState
 
@@ -45,6 +46,7 @@ class Turn:
     limits: Limits
     around: Around
     fence: Fence
+    beside: Beside
     channels: Channels | None
     back: Channels | None = None
 
@@ -81,23 +83,25 @@ class Turn:
         stamp_record(ctx)
         verified = fresh_verification(ctx, channels)
         for attempt in range(1, attempts + 1):
-            if self.back is None:
-                self.back = open_way_back(ctx, self.leg, patience=self.limits.patience)
-            self.around.bring_users(ctx, self.leg)
-            fields = self.around.fields(ctx, self.leg)
-            # Last, since all of the above takes time in which the tenant goes on writing.
-            verified = make_ready(ctx, channels, self.limits, verified)
-            record, stamp = refuse_unmet(ctx, self.leg, channels, self.limits)
-            try:
-                self._fenced(channels, record, stamp, fields)
-            except errors.Parked as parked:
-                if parked.reason != ParkReason.GATE:
-                    raise
-                why = parked.what
-                ctx.note("attempt", number=attempt, of=attempts, why=why)
-            else:
-                ctx.note("verified", stores=verified)
-                return
+            with self.beside(ctx, budget_of(ctx, self.fence.lifts_within)) as guardian:
+                if self.back is None:
+                    self.back = open_way_back(ctx, self.leg, patience=self.limits.patience)
+                self.around.bring_users(ctx, self.leg)
+                fields = self.around.fields(ctx, self.leg)
+                guardian.ready()
+                # Last, since all of the above takes time in which the tenant goes on writing.
+                verified = make_ready(ctx, channels, self.limits, verified)
+                record, stamp = refuse_unmet(ctx, self.leg, channels, self.limits)
+                try:
+                    self._fenced(channels, record, stamp, fields, guardian)
+                except errors.Parked as parked:
+                    if parked.reason != ParkReason.GATE:
+                        raise
+                    why = parked.what
+                    ctx.note("attempt", number=attempt, of=attempts, why=why)
+                else:
+                    ctx.note("verified", stores=verified)
+                    return
             ctx.clock.sleep(ctx.rng.uniform(0.0, min(BACK_OFF, 2.0**attempt)))
             ctx.check()
         raise errors.Parked(
@@ -108,17 +112,33 @@ class Turn:
         )
 
     def _fenced(
-        self, channels: Channels, record: DirectoryRecord, stamp: Stamp, fields: Mapping[str, str | None]
+        self,
+        channels: Channels,
+        record: DirectoryRecord,
+        stamp: Stamp,
+        fields: Mapping[str, str | None],
+        guardian: Guardian,
     ) -> None:
-        """Everything between the fence and the flip. Whatever goes wrong, the fence is taken back by epoch first."""
+        """Everything between the fence and the flip. Whatever goes wrong, the fence is taken back by epoch first.
+
+        Where this process cannot do that (it is killed, stands still, or is refused) its guardian does.
+        """
         ctx, limits = self.ctx, self.ctx.estate.fence
         # The entry precedes the effect: whoever finds it knows that the tenant may be paused, and up to which epoch.
         ctx.commit(Fact.FENCED, {"epoch": stamp.epoch + 1, "fence": self.fence.kind, "step": ctx.step})
         pause = Pause(ctx.clock, limit=seconds(limits.freeze_max), lifts_within=self.fence.lifts_within, run=ctx.run)
+
+        def go_on() -> None:
+            """Raise what stands against holding this tenant's writes back any longer."""
+            ctx.check()
+            pause.spent()
+            guardian.check()
+
         try:
+            guardian.arm(stamp.epoch + 1)
             fenced = self.fence.raise_(ctx, stamp)
             ctx.progress("fenced", fence=self.fence.kind)
-            hold(ctx, self.fence, stamp, refusals=limits.refusals, spent=lambda: _go_on(ctx, pause))
+            hold(ctx, self.fence, stamp, refusals=limits.refusals, spent=go_on)
             held_at = ctx.clock.now()
             pause.lap("fence_ms")
             silent = drain(ctx, channels, after=held_at, pause=pause)
@@ -126,19 +146,25 @@ class Turn:
             channels.become(ChannelState.PARK)
             refuse_unsettled(ctx, channels)
             pause.lap("drain_ms")
-            compared = compare_changed(ctx, channels, silent, go_on=lambda: _go_on(ctx, pause))
+            compared = compare_changed(ctx, channels, silent, go_on=go_on)
             pause.lap("verify_ms")
             refuse_unsettled(ctx, channels)
-            _go_on(ctx, pause)
+            go_on()
             data = {**pause.figures, "fence": self.fence.kind, "compared": compared, "pause_ms": pause.ms}
             commit_flip(ctx, self.leg, record, fenced, fields=fields, data=data)
         except errors.LeaseLost:
-            raise  # whoever has the run now takes the fence back
+            raise  # whoever has the run now takes the fence back, if our guardian is not quicker
         except Exception as error:
-            if not take_back(ctx, self.leg, channels, self.fence, why=_why(error)):
+            stands = take_back(ctx, self.leg, channels, self.fence, why=_why(error))
+            guardian.leave()
+            if stands == ABORTED and isinstance(error, errors.ConditionFailed | errors.Mismatch):
+                # The tenant wrote again: what differs since then is no difference. One that is will be found again.
+                raise _too_late(ctx, self.leg) from error
+            if stands != FLIPPED:
                 if isinstance(error, errors.ConditionFailed):
                     raise _record_moved(ctx, self.leg) from error
                 raise
+        guardian.leave()
         ctx.note("pause", pause_ms=pause.ms)
         ctx.progress("flipped", serving=self.leg.after, pause_ms=pause.ms)
 
@@ -196,10 +222,13 @@ def outcome(ctx: Context, leg: Leg) -> dict[str, Any]:
     }
 
 
-def _go_on(ctx: Context, pause: Pause) -> None:
-    """Raise what stands against holding this tenant's writes back any longer."""
-    ctx.check()
-    pause.spent()
+def _too_late(ctx: Context, leg: Leg) -> errors.Parked:
+    return errors.Parked(
+        "the guardian had taken the fence back when this process came to its next write",
+        reason=ParkReason.GATE,
+        next=f"portability resume {ctx.run}",
+        changed=f"The {leg.before} serves; nothing is frozen.",
+    )
 
 
 def _record_moved(ctx: Context, leg: Leg) -> errors.Mismatch:

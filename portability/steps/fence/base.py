@@ -11,7 +11,7 @@ from typing import Protocol
 
 from portability import errors
 from portability.steps.base import Context
-from portability.steps.directory import FLIPPED, LIFTED, DirectoryTable, Stamp, directory_of
+from portability.steps.directory import ABORTED, FLIPPED, LIFTED, DirectoryTable, Stamp, directory_of
 
 LIFT_ROUNDS = 10
 """How often a lift looks again when another process moved the stamp between its look and its write."""
@@ -70,8 +70,9 @@ def lower_stamp(ctx: Context, fenced_epoch: int) -> Stamp:
 def lift(table: DirectoryTable, tenant: str, run: str, fenced_epoch: int) -> Stamp:
     """Write epoch + 1 and open the tenant's writes; needs nothing but the journal's FENCED entry.
 
-    `fenced_epoch` is the epoch that entry announced. Returns the stamp that stands: `act` is `lifted`, or `flipped`
-    where a flip under that fence came first: then nothing was lifted and the run goes forward. May be repeated.
+    `fenced_epoch` is the epoch that entry announced. Returns the stamp that stands: `act` is `lifted`, `aborted` where
+    the guardian was first, or `flipped` where a flip under that fence came first: then nothing was lifted and the run
+    goes forward. May be repeated.
     Raises `StampMoved` where the record carries no stamp of this run.
     """
     for _ in range(LIFT_ROUNDS):
@@ -85,8 +86,10 @@ def lift(table: DirectoryTable, tenant: str, run: str, fenced_epoch: int) -> Sta
                 act=None if there is None else there.act,
                 next=f"portability status {tenant}",
             )
-        if there.epoch > fenced_epoch and not there.fenced and there.act in (FLIPPED, LIFTED):
+        if there.epoch > fenced_epoch and not there.fenced and there.act in (FLIPPED, LIFTED, ABORTED):
             return there
+        if there.epoch == fenced_epoch and there.act == ABORTED:
+            return there  # the guardian wrote the epoch that the fence was about to have: it can never be raised
         try:
             return table.raise_epoch(tenant, run, there.epoch, fenced=False)
         except errors.StampMoved as moved:

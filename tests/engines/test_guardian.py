@@ -1,0 +1,262 @@
+"""A cutover that is killed or stands still inside its fence: how long the application waits, by its own ledger."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portability.model.estate import seconds
+from portability.sandbox import ledger
+from portability.sandbox.seed import find_shape
+from portability.steps.guardian.orders import MARGIN
+from tests.support.wire import Call, Wire, watched
+from tests.support.world import World, wait_for
+
+TENANT, PARKED = "tenant-42", 7
+FREEZE, SHORT = "8s", "3s"
+
+# ------------------------------------------------------------------------------------------------- where it is stopped
+
+
+def stamps(act: str) -> Callable[[Call], bool]:
+    """The write of the directory record that leaves this act."""
+    return lambda call: call.operation == "UpdateItem" and f'{{"S": "{act}"}}'.encode() in call.body
+
+
+def flips(call: Call) -> bool:
+    """The transaction that makes the other side serve."""
+    return call.operation == "TransactWriteItems" and b'{"S": "flipped"}' in call.body
+
+
+def probes(call: Call) -> bool:
+    """The check that an application would send, alone."""
+    items = json.loads(call.body)["TransactItems"] if call.operation == "TransactWriteItems" else []
+    return [list(item) for item in items] == [["ConditionCheck"]]
+
+
+def after(first: Callable[[Call], bool], then: Callable[[Call], bool]) -> Callable[[Call], bool]:
+    """What matches `then` once `first` was sent."""
+    seen: list[bool] = []
+
+    def matches(call: Call) -> bool:
+        if first(call):
+            seen.append(True)
+            return False
+        return bool(seen) and then(call)
+
+    return matches
+
+
+def drains(call: Call) -> bool:
+    """A read of the source's stream."""
+    return call.operation == "GetRecords"
+
+
+def reads_back(world: World) -> Callable[[Call], bool]:
+    """A read of the target's items: nothing but a comparison does that."""
+    own = [world.own_table(store, TENANT) for store in find_shape(world.shape).stores]
+    return lambda call: any(call.keys.get(table) for table in own)
+
+
+Stopping = Callable[[World, Wire], AbstractContextManager[None]]
+
+BEFORE_THE_FLIP: dict[str, Stopping] = {
+    "the fence on its way": lambda _, wire: wire.hold(stamps("fenced"), late=True),
+    "the fence raised, its answer lost": lambda _, wire: wire.mute(stamps("fenced")),
+    "probing": lambda _, wire: wire.hold(after(stamps("fenced"), probes)),
+    "draining": lambda _, wire: wire.hold(after(stamps("fenced"), drains)),
+    "comparing": lambda world, wire: wire.hold(after(stamps("fenced"), reads_back(world))),
+    "the flip on its way": lambda _, wire: wire.hold(flips, late=True),
+}
+AT_THE_FLIP: Stopping = lambda _, wire: wire.mute(flips)  # noqa: E731 - one of a kind
+
+
+# ----------------------------------------------------------------------------------------------------- what is looked at
+
+
+@dataclass
+class Scene:
+    """A run whose cutover is stopped again and again while writers write."""
+
+    world: World
+    wire: Wire
+    ledgers: list[Path]
+    argv: tuple[str, ...]
+
+    @property
+    def stamp(self) -> tuple[str, bool]:
+        """What the last write of the stamp did, and whether it is fenced."""
+        shape, dynamodb = find_shape(self.world.shape), self.world.client("dynamodb")
+        key = {shape.directory.key: {"S": TENANT}}
+        item = dynamodb.get_item(TableName=shape.directory.table, Key=key, ConsistentRead=True)["Item"]
+        stamp = item.get("portability", {"M": {"act": {"S": ""}, "fenced": {"BOOL": False}}})["M"]
+        return stamp["act"]["S"], stamp["fenced"]["BOOL"]
+
+    def start(self) -> Any:
+        """Go on with the run in a process of its own, whose events are in a file of its own."""
+        events = self.world.folder / f"events-{time.monotonic_ns()}.jsonl"
+        process = self.world.start("--events", str(events), *self.argv, "-o", "json")
+        process.events = events  # type: ignore[attr-defined]
+        return process
+
+    def guardian(self, process: Any) -> int:
+        """The process id of its guardian."""
+        events = [json.loads(line) for line in process.events.read_text().splitlines()]
+        return int([event["pid"] for event in events if event["event"] == "guarded"][-1])
+
+    def reach(self, held: int) -> None:
+        """Wait until one more request is held."""
+        wait_for(lambda: self.wire.held > held, within=100)
+
+    def acknowledged(self) -> int:
+        return sum(line.kind == "ack" for path in self.ledgers for line in ledger.read(path))
+
+    def writes_again(self, within: float) -> None:
+        """Wait until every writer was acknowledged anew."""
+        for path in self.ledgers:
+            before = sum(line.kind == "ack" for line in ledger.read(path))
+            wait_for(
+                lambda path=path, n=before: sum(line.kind == "ack" for line in ledger.read(path)) > n, within=within
+            )
+
+    def pauses(self) -> list[float]:
+        """Every pause of every writer so far, in seconds: from a first refused try to the next accepted write."""
+        return [
+            ms / 1000 for path in self.ledgers for pauses in ledger.pause(ledger.read(path)).values() for ms in pauses
+        ]
+
+    def killed(self, stopping: Stopping) -> list[float]:
+        """Kill the cutover where it is stopped; the pauses of it, ended with nobody's help but the guardian's."""
+        paused, held = len(self.pauses()), self.wire.held
+        with stopping(self.world, self.wire):
+            process = self.start()
+            self.reach(held)
+            guardian = self.guardian(process)
+            assert os.getsid(guardian) == guardian != os.getsid(process.pid), "it would go with its parent's group"
+            self.world.kill(process)
+            self.writes_again(within=seconds(FREEZE) + MARGIN)
+            wait_for(lambda: not Path(f"/proc/{guardian}").exists(), within=5)
+        return self.pauses()[paused:]
+
+    def run_id(self) -> str:
+        return self.world.active(TENANT)
+
+    def unfenced_by_guardian(self) -> int:
+        entries = self.world.journal(self.run_id())
+        return sum(entry["fact"] == "unfenced" and entry["data"].get("by") == "guardian" for entry in entries)
+
+
+@pytest.mark.parametrize("world", ("reference",), indirect=True)
+@pytest.mark.world_estate({"fence": {"freeze_max": FREEZE}})
+@pytest.mark.timeout(600)
+def test_killed_anywhere_inside_the_fence_the_tenant_writes_on_without_anybody_and_a_resume_completes_the_move(
+    world: World,
+) -> None:
+    world.run("migrate", TENANT, "--to", world.upper, "--yes", "--until", "catch-up", "-o", "json").expect(PARKED)
+    with watched(world) as wire, world.writers(2) as ledgers:
+        scene = Scene(world, wire, ledgers, ("resume", TENANT))
+        waited: dict[str, list[float]] = {}
+        for number, (name, stopping) in enumerate(BEFORE_THE_FLIP.items(), start=1):
+            waited[name] = scene.killed(stopping)
+            wait_for(lambda: scene.stamp == ("aborted", False), within=5)
+            status = world.run("status", TENANT, "-o", "json").expect(0).json
+            assert (status["serving"], status["cutover"]["fenced"]) == ("source", False), name
+            assert scene.unfenced_by_guardian() == number - 1, "it is recorded by whoever goes on"
+        run = scene.run_id()
+        waited["the flip done, its answer lost"] = scene.killed(AT_THE_FLIP)
+        assert scene.stamp == ("flipped", False)
+        moved = world.run("resume", run, "-o", "json").expect(0).json
+        scene.writes_again(within=10)
+    print({name: [round(one, 2) for one in pauses] for name, pauses in waited.items()})
+    assert (moved["state"], moved["serving"], moved["run_id"]) == ("soaking", "target", run)
+    assert scene.unfenced_by_guardian() == len(BEFORE_THE_FLIP)
+    assert max(scene.pauses()) <= seconds(FREEZE) + MARGIN
+    assert all(waited[name] for name in waited if name != "the fence on its way"), "nobody was refused"
+    verdict = world.verdict(ledgers)
+    assert verdict.ok, verdict.problems[:5]
+    world.run("journal", "verify", run).expect(0)
+
+
+@pytest.mark.parametrize("world", ("single-table",), indirect=True)
+@pytest.mark.world_estate({"fence": {"freeze_max": FREEZE}})
+@pytest.mark.timeout(400)
+def test_a_reverse_killed_inside_the_fence_has_a_guardian_too(world: World) -> None:
+    world.run("migrate", TENANT, "--to", world.upper, "--yes", "-o", "json").expect(0)
+    with watched(world) as wire, world.writers(2) as ledgers:
+        scene = Scene(world, wire, ledgers, ("reverse", TENANT, "--yes"))
+        assert scene.killed(BEFORE_THE_FLIP["draining"])
+        assert scene.stamp == ("aborted", False)
+        assert scene.killed(AT_THE_FLIP)
+        assert scene.stamp == ("flipped", False)
+        back = world.run("resume", TENANT, "-o", "json").expect(0).json
+        scene.writes_again(within=10)
+    assert (back["state"], back["serving"]) == ("reversed", "source")
+    assert max(scene.pauses()) <= seconds(FREEZE) + MARGIN
+    verdict = world.verdict(ledgers)
+    assert verdict.ok, verdict.problems[:5]
+
+
+# --------------------------------------------------------------------------------------------- not killed, and not well
+
+
+@pytest.mark.parametrize("world", ("reference",), indirect=True)
+@pytest.mark.world_estate({"fence": {"freeze_max": SHORT, "drain": "1s", "attempts": 1}, "journal": {"lease": "60s"}})
+@pytest.mark.timeout(300)
+def test_a_cutover_that_stands_still_is_taken_back_in_time_and_never_flips_when_it_wakes_up(world: World) -> None:
+    world.run("migrate", TENANT, "--to", world.upper, "--yes", "--until", "catch-up", "-o", "json").expect(PARKED)
+    with watched(world) as wire, world.writers(2) as ledgers:
+        scene = Scene(world, wire, ledgers, ("resume", TENANT))
+        with wire.hold(flips, late=True):
+            process = scene.start()
+            scene.reach(0)
+            process.send_signal(signal.SIGSTOP)
+            wait_for(lambda: scene.stamp == ("aborted", False), within=seconds(SHORT) + MARGIN)
+            scene.writes_again(within=5)
+        time.sleep(0.5)  # the flip that was on its way has reached the engine
+        assert scene.stamp == ("aborted", False)
+        process.send_signal(signal.SIGCONT)
+        stdout, stderr = process.communicate(timeout=60)
+        assert process.returncode == PARKED, stderr
+        assert json.loads(stdout)["serving"] == "source"
+        assert scene.unfenced_by_guardian() == 1
+        assert scene.stamp == ("aborted", False)
+        assert max(scene.pauses()) <= seconds(SHORT) + MARGIN
+        moved = world.run("resume", TENANT, "-o", "json")
+        if moved.exit == PARKED:  # two busy cores may take longer than the short pause
+            moved = world.run("resume", TENANT, "-o", "json")
+        scene.writes_again(within=10)
+    assert moved.expect(0).json["serving"] == "target"
+    verdict = world.verdict(ledgers)
+    assert verdict.ok, verdict.problems[:5]
+
+
+@pytest.mark.parametrize("world", ("reference",), indirect=True)
+@pytest.mark.world_estate({"fence": {"attempts": 1}})
+def test_a_cutover_whose_guardian_is_killed_takes_its_fence_back_and_does_not_flip(world: World) -> None:
+    world.run("migrate", TENANT, "--to", world.upper, "--yes", "--until", "catch-up", "-o", "json").expect(PARKED)
+    with watched(world) as wire, world.writers(1) as ledgers:
+        scene = Scene(world, wire, ledgers, ("resume", TENANT))
+        with wire.hold(after(stamps("fenced"), probes)):
+            process = scene.start()
+            scene.reach(0)
+            os.kill(scene.guardian(process), signal.SIGKILL)
+        _, stderr = process.communicate(timeout=60)
+        assert process.returncode == PARKED, stderr
+        assert "the guardian of this cutover is gone" in stderr
+        assert scene.stamp == ("lifted", False)
+        scene.writes_again(within=5)
+        process = scene.start()
+        _, stderr = process.communicate(timeout=100)
+        assert process.returncode == 0, stderr
+        assert not Path(f"/proc/{scene.guardian(process)}").exists()
+    assert scene.stamp == ("flipped", False)
+    assert world.verdict(ledgers).ok
