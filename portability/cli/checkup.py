@@ -79,6 +79,9 @@ def _run(desk: Desk, view: RunView, about: str, text: str) -> Check:
     run, holder = view.header.run, desk.journal.lease(view.header.run).holder
     gone = holder is None or ThisHost().gone(holder)
     lift = f"portability resume {run} (or portability cancel {run}): it lifts the fence first"
+    if view.fenced and not operations.paused(desk, view):
+        text = f"{text}: a fence was announced and none stands, this tenant's writes go on"
+        return Check(about, UNKNOWN, text, f"portability resume {run}" if gone else f"portability status {run} --watch")
     if view.fenced and gone:
         return Check(about, BLOCKED, f"{text}: its process is gone and left this tenant's writes paused", lift)
     if view.fenced:

@@ -347,6 +347,21 @@ def new_run_id(now: float, bits: Callable[[int], int]) -> str:
     return "r-" + "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -5, -5))
 
 
+def paused(desk: Desk, view: RunView) -> bool:
+    """Whether this tenant's writes are refused. The journal announces a fence; the directory says whether it stands.
+
+    A guardian lifts one without a word in the journal. Where the directory gives no answer the journal's word stands.
+    """
+    if not view.fenced:
+        return False
+    try:
+        record = desk.directory.read(view.header.tenant)
+    except errors.PortabilityError:
+        return True
+    stamp = None if record is None else record.stamp
+    return stamp is not None and stamp.run == view.header.run and stamp.fenced
+
+
 def watch(
     desk: Desk, run: str, *, timeout: float | None, each: Callable[[RunView], None], interval: float = 1.0
 ) -> RunView:

@@ -171,7 +171,8 @@ def show_outcome(call: Call, run: str) -> None:
 
 
 def look(call: Call, run: str) -> Any:  # noqa: ANN401 - a report.status_object.Seen, imported late
-    """The run as the journal tells it now."""
+    """The run as the journal tells it now, and the directory where the journal announced a fence."""
+    from portability.cli import operations
     from portability.journal.lease import ThisHost
     from portability.report.status_object import seen
     from portability.stores.base import MEASURED, Flow, Measured, channel_name
@@ -189,6 +190,7 @@ def look(call: Call, run: str) -> Any:  # noqa: ANN401 - a report.status_object.
         throughput=journal.throughput(run),
         now=call.desk.clock.now(),
         gone=lease.holder is not None and ThisHost().gone(lease.holder),
+        paused=operations.paused(call.desk, view),
     )
 
 

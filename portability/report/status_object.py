@@ -38,6 +38,7 @@ class Seen:
     value: dict[str, Any]
     now: float
     gone: bool = False  # the lease has a holder whose process is certainly gone
+    paused: bool = False  # this tenant's writes are refused
 
 
 def seen(
@@ -50,15 +51,19 @@ def seen(
     measured: Sequence[Measured | None] = (),
     gone: bool = False,
     throughput: Throughput | None = None,
+    paused: bool | None = None,
 ) -> Seen:
     """The run as `status` tells it. `cursors`, `parked` and `throughput` are as the journal gives them.
 
     `measured` is what the channel of each moving store, out of the serving side, wrote of itself last. `gone` says that
-    the lease's holder was a process of this host, and that it is no more.
+    the lease's holder was a process of this host, and that it is no more. `paused` is whether the directory has the
+    fence that the journal announced; None where nobody looked, so that the journal's word stands.
     """
     driven = lease.holder is not None and not gone
+    paused = view.fenced if paused is None else paused
     value = _object(view, cursors, parked, measured=measured, now=now, driven=driven)
-    return Seen(view, lease, value | _copy(view, throughput if driven else None), now, gone)
+    value["cutover"]["fenced"] = paused
+    return Seen(view, lease, value | _copy(view, throughput if driven else None), now, gone, paused)
 
 
 def no_run(tenant: str, at: str, to: str) -> dict[str, Any]:
@@ -264,6 +269,7 @@ def _no_cutover() -> dict[str, Any]:
         "pause_ms": None,
         "drain_ms": None,
         "late_events": None,
+        "fenced": None,
     }
 
 

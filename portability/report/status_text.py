@@ -51,8 +51,10 @@ def _state(seen: Seen) -> str:
     view = seen.view
     why = f" ({view.reason})" if view.reason and view.state is RunState.PARKED else ""
     said = f"{view.state}{why}, the {view.serving} serves"
-    if view.fenced:
+    if seen.paused:
         said += ", WRITES ARE PAUSED"
+    elif view.fenced:
+        said += ", writes go on: no fence stands"
     return said
 
 

@@ -41,9 +41,9 @@ def test_an_unknown_tenant_and_bad_credentials_are_blocked(bench: Bench) -> None
     assert "journal" not in found
 
 
-@pytest.mark.parametrize("fenced", (True, False))
-def test_a_fence_left_behind_by_a_dead_process_is_blocked_and_says_how_it_is_lifted(
-    fresh_bench: MakeBench, fenced: bool
+@pytest.mark.parametrize(("fenced", "stands"), ((True, True), (True, False), (False, False)))
+def test_a_fence_left_behind_by_a_dead_process_is_blocked_while_it_stands_and_says_how_it_is_lifted(
+    fresh_bench: MakeBench, fenced: bool, stands: bool
 ) -> None:
     bench = fresh_bench()
     run = parked_after(bench, "preflight")["run_id"]
@@ -56,6 +56,17 @@ def test_a_fence_left_behind_by_a_dead_process_is_blocked_and_says_how_it_is_lif
         if fenced:
             held.append(Fact.FENCED, {"epoch": 7, "fence": "epoch", "step": "cutover"})
         held.abandon()
-    told = bench.run("doctor").expect(3 if fenced else 0).said
-    assert ("left this tenant's writes paused" in told) is fenced
+    stamp = {"run": {"S": run}, "epoch": {"N": "7"}, "fenced": {"BOOL": stands}, "act": {"S": "fenced"}}
+    bench.client("dynamodb").update_item(
+        TableName="ServerlessSaaS-TenantDetails",
+        Key={"tenantId": {"S": "tenant-42"}},
+        UpdateExpression="SET portability = :stamp",
+        ExpressionAttributeValues={":stamp": {"M": stamp}},
+    )
+    told = bench.run("doctor").expect(3 if stands else 0).said
+    assert ("left this tenant's writes paused" in told) is stands
+    assert ("none stands, this tenant's writes go on" in told) is (fenced and not stands)
+    status = bench.run("status", run, "-o", "json").expect(0).json
+    assert status["cutover"]["fenced"] is stands
+    assert ("WRITES ARE PAUSED" in bench.run("status", run).expect(0).said) is stands
     assert f"portability resume {run}" in told

@@ -149,7 +149,15 @@ def test_the_status_object_has_exactly_the_documented_fields() -> None:
     ]
     assert list(value["channel"]) == ["lag_seconds", "backlog", "retention_left_seconds"]
     assert list(value["verify"]) == ["checked", "mismatched"]
-    assert list(value["cutover"]) == ["can_commit", "blocked_by", "fence", "pause_ms", "drain_ms", "late_events"]
+    assert list(value["cutover"]) == [
+        "can_commit",
+        "blocked_by",
+        "fence",
+        "pause_ms",
+        "drain_ms",
+        "late_events",
+        "fenced",
+    ]
 
 
 def test_the_channels_figures_are_the_worst_of_all_stores_and_age_with_the_clock() -> None:
