@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 from collections.abc import Callable, Iterator
@@ -116,6 +117,32 @@ def test_a_process_that_wakes_up_after_its_guardian_had_acted_does_not_flip_and_
         world.check_end("source")
 
 
+def test_a_flip_that_was_on_its_way_does_not_land_under_the_next_fence() -> None:
+    world = Estate42(elsewhere=True)
+    killed, late = Process(world), list[Any]()
+
+    def hold_back(items: Any) -> None:
+        late.append(items)
+        killed.dead = True
+        raise Killed
+
+    killed._elsewhere = hold_back  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        killed.go()
+    assert world.guardian_acts()
+    process = Process(world)
+
+    def land() -> None:
+        with pytest.raises(errors.ConditionFailed):
+            world.dynamo.apply(late.pop())
+
+    at(process, "cut-over", "after drain Order-forward", land)
+    process.go()
+    assert not late
+    assert [act for act, _ in world.stamps] == [STAMPED, FENCED, ABORTED, FENCED, FLIPPED]
+    world.check_end("target")
+
+
 def test_a_guardian_that_is_gone_ends_the_attempt_before_the_flip_and_the_next_one_has_its_own() -> None:
     world = Estate42()
     process = Process(world)
@@ -130,11 +157,8 @@ def test_a_guardian_that_is_gone_ends_the_attempt_before_the_flip_and_the_next_o
     world.check_end("target")
 
 
-def test_a_cutover_whose_guardian_cannot_start_parks_with_nothing_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(FakeGuardian, "gone", True)
+def test_a_cutover_whose_guardian_cannot_start_parks_with_nothing_frozen() -> None:
     world = Estate42()
-    process = Process(world)
-    process.steps()
     with pytest.raises(errors.Parked) as parked:
         Cannot(world).go()
     assert parked.value.reason == "gate"
@@ -146,8 +170,6 @@ class Cannot(Process):
     """A process whose guardians do not start."""
 
     def _beside(self, _ctx: Any, budget: float) -> Any:
-        import contextlib
-
         return contextlib.nullcontext(FakeGuardian(self.estate, gone=True))
 
 
