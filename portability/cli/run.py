@@ -75,7 +75,7 @@ def tune(
         ),
     ],
 ) -> int | None:
-    """Change a copy while it runs: capacity units a second, units copied at a time.
+    """Change the rate or the units of a copy while it runs.
 
     Acts on a copy in another process within seconds, and on a parked one when it is resumed.
     """

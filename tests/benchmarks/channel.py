@@ -168,7 +168,7 @@ def measure(*, seconds: float = 20.0, shards: int = 256, rate: float = 20_500.0)
     pool, tables, ledger = Pool(shards, rate), Tables(), MemoryLedger()
     layout = Layout("Order", "tenant-42", Pattern("{tenant}-{suffix}"), "pk", "sk", (1, 10))
     reach = Partitions(layout.partitions or ())
-    plane: Any = Plane("pool", layout, tables, Retry())  # type: ignore[arg-type]
+    plane: Any = Plane("pool", layout, dynamo=tables, items=tables, retry=Retry())  # type: ignore[arg-type]
     sync = Sync(plane, plane, InFlight(), Doubt(layout, time.monotonic, 30.0), Unwritable(layout))
     stream: Any = TheStream(pool)
     wiring = Wiring(

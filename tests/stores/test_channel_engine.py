@@ -183,6 +183,11 @@ def test_a_position_waits_for_the_sync(world: World) -> None:
         time.sleep(0.3)
         assert places(ledger) == before
         assert channel.lag().backlog == 1
+        canary = move.canary("r-1")
+        assert canary is not None
+        world.fill(world.pool, [canary(f"{number}") for number in range(5)])
+        until(lambda: len(channel._poller.subscription.waiting()) == 5)
+        assert channel.lag().backlog == 1, "canaries wait for nobody"
         for faulty in made:
             faulty.fault = None
         channel.settle(patience=10)

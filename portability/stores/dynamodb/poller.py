@@ -305,8 +305,9 @@ class Poller:
 
     @property
     def backlog(self) -> int:
-        """Keys and records of the tenant's that were read and are not dealt with."""
-        return len(self.learnt) + (0 if self._subscription is None else self._subscription.records)
+        """Keys and records of the tenant's that were read and are not dealt with; a canary waits for nobody."""
+        waiting = [] if self._subscription is None else self._subscription.waiting()
+        return len(self.learnt) + sum(self.w.origin.layout.is_mine(record.keys) for record in waiting)
 
     # ------------------------------------------------------------------------------------------------------------ mend
 

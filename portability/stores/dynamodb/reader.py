@@ -99,6 +99,11 @@ class Subscription:
             self.hurry()
         return list(taken.values())
 
+    def waiting(self) -> list[Record]:
+        """What waits to be taken, and stays."""
+        with self.reader.lock:
+            return [record for read in self._waiting.values() for record in read.records]
+
     def hurry(self) -> None:
         """Look at every shard now, as far as their limits allow."""
         self.reader.hurry(self)
