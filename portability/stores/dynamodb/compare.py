@@ -1,5 +1,9 @@
 """Both sides of a unit, re-read and held against each other.
 
+The sides are read in parallel, and items that stand in the same place are compared as the bytes they came in: where
+these are the same, the item is decoded once for both sides' sums, and only an item that differs is decoded on each.
+What is summed is always the canonical item: a digest means the same however the service happened to spell it.
+
 Items fall into 256 buckets by a hash of their key; each bucket has a count and a sum on each side. Only the keys of
 unequal buckets are read a second time and remembered one by one, so that a large unit costs no memory.
 """
@@ -103,8 +107,8 @@ class Compare:
         """See `Move.compare`."""
         ours, theirs = Side(), Side()
         for some, others in self._chunks(unit):
-            self._fold(some, ours)
-            self._fold(others, theirs)
+            for mine, other in zip_longest(some, others):
+                self._fold(mine, other, ours, theirs)
         unequal = {at for at in range(BUCKETS) if ours.buckets[at] != theirs.buckets[at]}
         equal = set(range(BUCKETS)) - unequal
         outcome = Outcome(ours.sum(equal), theirs.sum(equal))
@@ -139,14 +143,29 @@ class Compare:
                 for mine, other in zip_longest(ours, theirs):
                     yield mine.items if mine else (), other.items if other else ()
             return
-        for leaf in self.origin.pages(unit):
-            keys = [self.layout.key(item) for item in leaf.items]
-            yield leaf.items, list(self.destination.plane.present(keys).values())
+        with ThreadPoolExecutor(1, thread_name_prefix="compare") as pool:
+            for leaf in _ahead(self.origin, unit, pool):
+                found = self.destination.plane.present([self.layout.key(item) for item in leaf.items])
+                # In the origin's order, as far as they are there.
+                yield (
+                    leaf.items,
+                    [found[key_id] for item in leaf.items if (key_id := self.layout.key_id(item)) in found],
+                )
 
-    def _fold(self, items: Iterable[RawItem], side: Side) -> None:
-        for item in items:
-            if not self._expired(item):
-                side.buckets[self._bucket(item)].add(digest.item_hash(item))
+    def _fold(self, mine: RawItem | None, other: RawItem | None, ours: Side, theirs: Side) -> None:
+        """Add what stands in the same place of both sides' pages; the keys may be two."""
+        if mine == other:
+            self._add(mine, ours, theirs)
+            return
+        self._add(mine, ours)
+        self._add(other, theirs)
+
+    def _add(self, item: RawItem | None, *sides: Side) -> None:
+        if item is None or self._expired(item):
+            return
+        bucket, item_hash = self._bucket(item), digest.item_hash(item)
+        for side in sides:
+            side.buckets[bucket].add(item_hash)
 
     def _second_reading(self, unit: str, unequal: set[int], outcome: Outcome) -> dict[KeyId, Key]:
         """Read the unequal buckets again, tally the keys that are equal in them, and give those that are not."""

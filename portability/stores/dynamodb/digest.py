@@ -3,26 +3,41 @@
 `1`, `1.0` and `1E0` are one number; sets and maps have no order, lists have one; every value carries its type.
 Numbers are never read as floats: DynamoDB keeps 38 digits. An item may be plain (attribute-value JSON, binary as bytes)
 or raw (its attributes undecoded): the answer is the same.
+
+The bytes are JSON as DynamoDB itself would answer it, with names sorted at every depth, sets sorted, and numbers
+written out. So a digest says the same of the same items whichever side, run or archive they are read from.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from portability.aws.attributes import plain_item
-
 MODULUS = 1 << 128
 _TAGGED = len('{"S":""}')
+
+_encode = msgspec.json.Encoder(order="sorted").encode
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+_SET = b'S":['
+_NUMBER_SPELT = re.compile(rb'"N":"(?!(?:0|-?[1-9][0-9]*|-?(?:0|[1-9][0-9]*)\.[0-9]*[1-9])")')
+"""What may have another order, and a number that is not as `number` writes it.
+
+In JSON a quote within a text follows a backslash: neither is ever found inside a value or a name.
+"""
 
 
 def canonical(item: Mapping[str, Any]) -> bytes:
     """An item as canonical bytes."""
-    return _map(plain_item(item))
+    plain = _decode(_encode(item))
+    text = _encode(plain)
+    if _SET in text or _NUMBER_SPELT.search(text):
+        return _encode({name: _settled(value) for name, value in plain.items()})
+    return text
 
 
 def item_hash(item: Mapping[str, Any]) -> int:
@@ -42,8 +57,8 @@ def size_of(item: Mapping[str, Any]) -> int:
 
 
 def json_line(item: Mapping[str, Any]) -> bytes:
-    """An item as one line of DynamoDB JSON: sorted names and sets, binary in base64."""
-    return msgspec.json.encode(_sorted_sets({"M": plain_item(item)})["M"], order="sorted") + b"\n"
+    """An item as one line of DynamoDB JSON, its canonical bytes: an archive's digest is that of its lines."""
+    return canonical(item) + b"\n"
 
 
 @dataclass
@@ -78,48 +93,34 @@ def tally(items: Iterable[Mapping[str, Any]]) -> Tally:
 
 
 def number(text: str) -> str:
-    """A number as sign, digits without outer zeros, and exponent: the same text for every spelling of a value."""
+    """A number written out, as DynamoDB answers it: no exponent, no outer zeros, the same for every spelling."""
     sign, text = ("-", text[1:]) if text[0] == "-" else ("", text.removeprefix("+"))
     mantissa, _, exponent = text.replace("E", "e").partition("e")
     whole, _, fraction = mantissa.partition(".")
-    digits = (whole + fraction).lstrip("0")
-    if not digits:
+    digits, point = whole + fraction, len(whole) + int(exponent or "0")
+    whole = digits[: max(0, point)].ljust(point, "0").lstrip("0")
+    fraction = ("0" * -point + digits[max(0, point) :]).rstrip("0")
+    if not whole and not fraction:
         return "0"
-    stripped = digits.rstrip("0")
-    power = int(exponent or "0") - len(fraction) + len(digits) - len(stripped)
-    return f"{sign}{stripped}e{power}"
+    return f"{sign}{whole or '0'}.{fraction}" if fraction else f"{sign}{whole}"
 
 
-def _framed(tag: bytes, body: bytes) -> bytes:
-    return tag + len(body).to_bytes(4) + body
-
-
-def _text(tag: bytes, value: str) -> bytes:
-    return _framed(tag, value.encode("utf-8", "surrogatepass"))
-
-
-def _map(value: Mapping[str, Any]) -> bytes:
-    members = sorted((name.encode("utf-8", "surrogatepass"), name) for name in value)
-    return _framed(b"M", b"".join(_framed(b"k", sign) + _value(value[name]) for sign, name in members))
-
-
-def _value(value: Mapping[str, Any]) -> bytes:
+def _settled(value: Mapping[str, Any]) -> dict[str, Any]:
+    """A value of JSON with its numbers written out and its sets sorted, at every depth."""
     ((tag, inner),) = value.items()
-    return _ENCODERS[tag](inner)
-
-
-_ENCODERS: dict[str, Callable[[Any], bytes]] = {
-    "S": lambda value: _text(b"S", value),
-    "N": lambda value: _text(b"N", number(value)),
-    "B": lambda value: _framed(b"B", bytes(value)),
-    "BOOL": lambda value: b"T" if value else b"F",
-    "NULL": lambda _: b"0",
-    "SS": lambda value: _framed(b"s", b"".join(sorted(_text(b"S", each) for each in value))),
-    "NS": lambda value: _framed(b"n", b"".join(sorted(_text(b"N", number(each)) for each in value))),
-    "BS": lambda value: _framed(b"b", b"".join(sorted(_framed(b"B", bytes(each)) for each in value))),
-    "L": lambda value: _framed(b"L", b"".join(_value(each) for each in value)),
-    "M": _map,
-}
+    match tag:
+        case "N":
+            return {tag: number(inner)}
+        case "NS":
+            return {tag: sorted(map(number, inner))}
+        case "SS" | "BS":
+            return {tag: sorted(inner)}
+        case "L":
+            return {tag: [_settled(each) for each in inner]}
+        case "M":
+            return {tag: {name: _settled(each) for name, each in inner.items()}}
+        case _:
+            return {tag: inner}
 
 
 def _size(value: Mapping[str, Any]) -> int:
@@ -137,16 +138,3 @@ def _size(value: Mapping[str, Any]) -> int:
             return 3 + size_of(inner) + len(inner)
         case _:
             return 1
-
-
-def _sorted_sets(value: Mapping[str, Any]) -> dict[str, Any]:
-    ((tag, inner),) = value.items()
-    match tag:
-        case "SS" | "NS" | "BS":
-            return {tag: sorted(inner)}
-        case "L":
-            return {tag: [_sorted_sets(each) for each in inner]}
-        case "M":
-            return {tag: {name: _sorted_sets(each) for name, each in inner.items()}}
-        case _:
-            return {tag: inner}

@@ -182,7 +182,7 @@ class Layout:
 
     def key_id(self, key: Mapping[str, Any]) -> KeyId:
         """The key's identity, for sets and maps."""
-        return digest.canonical(self.key(key))
+        return digest.canonical({name: key[name] for name in self.key_names})
 
 
 def group(unit: str) -> str:
