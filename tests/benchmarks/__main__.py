@@ -15,7 +15,7 @@ from dataclasses import replace
 import msgspec
 
 from tests.benchmarks import page, results
-from tests.benchmarks.parts import client, engine, load, pause, verify
+from tests.benchmarks.parts import channel, client, engine, load, pause, throttle, verify
 from tests.benchmarks.results import Part, Report
 from tests.benchmarks.sizes import Sizes
 from tests.benchmarks.targets import TARGETS, missed
@@ -26,6 +26,8 @@ PARTS: Mapping[str, Measure] = {
     "memory": client.measure_memory,
     "engine": engine.measure,
     "verify": verify.measure,
+    "channel": channel.measure,
+    "throttle": throttle.measure,
     "load": load.measure,
     "pause": pause.measure,
 }

@@ -20,6 +20,7 @@ from portability.retry import Retry
 from portability.steps.unit_pool import run_units
 from portability.stores.base import Flow, Move
 from portability.stores.catalog import open_move
+from portability.stores.throttle import Throttle
 from tests.benchmarks.items import KEY_SCHEMA
 from tests.benchmarks.measured import REGION
 
@@ -72,10 +73,10 @@ def tenants_of(keys: Sequence[str]) -> dict[str, tuple[tuple[int, int] | None, l
     return found | {tenant: ((min(mine), max(mine)), [*mine.values()]) for tenant, mine in suffixed.items()}
 
 
-def copy(wanted: Mapping[Move, Sequence[str]], workers: int) -> tuple[int, int]:
+def copy(wanted: Mapping[Move, Sequence[str]], workers: int, *, throttle: Throttle | None = None) -> tuple[int, int]:
     """Copy units of moves; (items, bytes)."""
     jobs = {
-        f"{number}/{unit}": partial(_unit, move, unit=unit)
+        f"{number}/{unit}": partial(_unit, move, throttle, unit=unit)
         for number, (move, units) in enumerate(wanted.items())
         for unit in units
     }
@@ -83,9 +84,9 @@ def copy(wanted: Mapping[Move, Sequence[str]], workers: int) -> tuple[int, int]:
     return sum(items for items, _ in done), sum(size for _, size in done)
 
 
-def _unit(move: Move, _halt: threading.Event, *, unit: str) -> tuple[int, int]:
+def _unit(move: Move, throttle: Throttle | None, _halt: threading.Event, *, unit: str) -> tuple[int, int]:
     items = size = 0
-    for page in move.copy(Flow.FORWARD, unit, None):
+    for page in move.copy(Flow.FORWARD, unit, None, throttle=throttle):
         items, size = items + page.items, size + page.bytes
     return items, size
 

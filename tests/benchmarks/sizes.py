@@ -28,9 +28,10 @@ class Sizes:
     tenant: int = 200  # that the tenant has whose writes pause
     rate: float = 100.0  # writes per second of the application
     throttled: int = 40_000
+    granted: float = 4_000.0  # write units a second
     changed: int = 5_000
     shards: int = 256  # of the fake stream
-    records: float = 20_500.0  # written a second: those of the last moment are not read when the clock stops
+    records: float = 21_000.0  # written a second: those of the last moment are not read when the clock stops
     streamed: float = 12.0  # seconds
 
 
@@ -51,7 +52,8 @@ SMOKE = Sizes(
     cutovers=1,
     tenant=20,
     rate=20.0,
-    throttled=200,
+    throttled=640,
+    granted=320.0,
     changed=100,
     shards=4,
     records=400.0,

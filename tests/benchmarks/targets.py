@@ -57,7 +57,7 @@ TARGETS = (
     Target("throttle", "used", "Granted write units used", "median of the runs: used / granted", 0.95),
     Target(
         "throttle", "overshoot", "Granted write units exceeded",
-        "the largest of the runs: used beyond the grant / granted", 0.02, at_most=True,
+        "the largest of the runs: used ahead of the grant at any moment / granted", 0.02, at_most=True,
     ),
     Target(
         "memory", "peak_mb", "Peak memory of a copy of 1,000,000 items",

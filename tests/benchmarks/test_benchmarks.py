@@ -10,6 +10,7 @@ import pytest
 from tests.benchmarks import moving, page, results
 from tests.benchmarks.__main__ import PARTS, measure_all
 from tests.benchmarks.parts.client import CONTESTS
+from tests.benchmarks.parts.throttle import ahead, of_a_copy
 from tests.benchmarks.results import Part, Report, Row
 from tests.benchmarks.sizes import SMOKE, Sizes
 from tests.benchmarks.targets import TARGETS, missed
@@ -30,7 +31,7 @@ def test_every_part_measures_figures_that_targets_name(
     for name, measured in found.items():
         figures = {target.figure for target in TARGETS if target.part == name}
         assert measured.figures.keys() == (figures if name != "client" else set(SMOKE.contests))
-        assert all(value > 0 for value in measured.figures.values())
+        assert all(value > 0 for figure, value in measured.figures.items() if figure != "overshoot")
         assert all(row.runs for row in measured.rows)
 
 
@@ -64,6 +65,21 @@ def test_a_ratio_is_of_each_pair_and_not_of_the_medians() -> None:
 def test_a_percentile_is_the_value_that_so_many_do_not_exceed(share: float, value: float) -> None:
     assert results.percentile([float(each) for each in range(100, 0, -1)], share) == value
     assert results.percentile([7.0], share) == 7.0
+
+
+def test_what_a_copy_took_is_from_its_first_write_to_its_last() -> None:
+    assert of_a_copy([0, 0, 3, 0, *[10] * 10, 7, 0]) == [3, 0, *[10] * 10, 7]
+    for short in ([], [0, 0], [3, *[10] * 9, 7]):
+        with pytest.raises(ValueError, match="within a second"):
+            of_a_copy(short)
+
+
+@pytest.mark.parametrize(
+    ("taken", "units"),
+    (([10, 10, 10], 0.0), ([0, 20, 10], 0.0), ([10, 15, 5, 10], 5.0), ([12, 8, 10, 13], 3.0), ([5, 5, 5], 0.0)),
+)
+def test_a_copy_is_ahead_of_its_grant_by_what_it_took_too_early(taken: list[int], units: float) -> None:
+    assert ahead(taken, 100.0) == units
 
 
 def test_the_page_says_what_was_measured_what_was_wanted_and_what_falls_short(tmp_path: Path) -> None:
