@@ -107,9 +107,13 @@ class Dynamo:
         consistent: bool = True,
         count_only: bool = False,
         keys_only: Sequence[str] = (),
+        backward: bool = False,
     ) -> Page:
-        """One page. `keys_only` projects these attributes. A GSI is never read consistently."""
-        request = requests.query(table, key_condition, start, limit, index, consistent, keys_only)
+        """One page, from the last key on where `backward`. `keys_only` projects these attributes.
+
+        A GSI is never read consistently.
+        """
+        request = requests.query(table, key_condition, start, limit, index, consistent, keys_only, backward=backward)
         if count_only:
             request["Select"] = "COUNT"
         return _page(self._call(self._client.query, **request))

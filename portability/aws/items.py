@@ -32,8 +32,12 @@ class Items(Protocol):
         index: str | None = None,
         consistent: bool = True,
         keys_only: Sequence[str] = (),
+        backward: bool = False,
     ) -> Page:
-        """One page. `keys_only` projects these attributes. A GSI is never read consistently."""
+        """One page, from the last key on where `backward`. `keys_only` projects these attributes.
+
+        A GSI is never read consistently.
+        """
 
     def scan(
         self,
@@ -81,6 +85,7 @@ class BotoItems:
         index: str | None = None,
         consistent: bool = True,
         keys_only: Sequence[str] = (),
+        backward: bool = False,
     ) -> Page:
         """See `Items`."""
         return _raw(
@@ -92,6 +97,7 @@ class BotoItems:
                 index=index,
                 consistent=consistent,
                 keys_only=keys_only,
+                backward=backward,
             )
         )
 

@@ -33,9 +33,13 @@ def query(  # noqa: PLR0917 - the operation's own members
     index: str | None,
     consistent: bool,  # noqa: FBT001 - as above
     keys_only: Sequence[str],
+    *,
+    backward: bool = False,
 ) -> dict[str, Any]:
     """Query: one page. A GSI is never read consistently."""
     request = _page(table, start, limit, consistent=consistent and index is None)
+    if backward:
+        request["ScanIndexForward"] = False
     request["KeyConditionExpression"] = key_condition.expression
     if index is not None:
         request["IndexName"] = index

@@ -221,9 +221,10 @@ class WireItems:
         index: str | None = None,
         consistent: bool = True,
         keys_only: Sequence[str] = (),
+        backward: bool = False,
     ) -> Page:
         """See `Items`."""
-        request = requests.query(table, key_condition, start, limit, index, consistent, keys_only)
+        request = requests.query(table, key_condition, start, limit, index, consistent, keys_only, backward=backward)
         return _page(self._wire(self._client.query, request, self._page, where=table)[0])
 
     def scan(

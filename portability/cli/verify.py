@@ -14,6 +14,10 @@ from portability.cli.durations import LockTimeout, parse_duration
 from portability.cli.turn import observing
 from portability.cli.verb import verb
 
+MODES = (
+    "`full` reads every item of both sides; `sample` about 1,000 keys of each, from places taken by chance; `recent`"
+    " the keys changed since the last proof: the full verification, or the flip."
+)
 MISMATCH = errors.Mismatch.exit_code
 
 
@@ -21,6 +25,11 @@ class Mode(enum.StrEnum):
     """How much is read."""
 
     FULL = "full"
+    SAMPLE = "sample"
+    RECENT = "recent"
+
+
+LOOKED_AT = {Mode.FULL: "items", Mode.SAMPLE: "items by chance", Mode.RECENT: "items that changed"}
 
 
 def register(app: typer.Typer) -> None:
@@ -31,6 +40,7 @@ def register(app: typer.Typer) -> None:
         examples=[
             "verify tenant-42",
             "verify r-01J8… --repair",
+            "verify r-01J8… --mode recent",
             "verify tenant-42 --store Order --key shardId=tenant-42-3,orderId=o-0017",
             "verify r-01J8… --repair --overrule 2",
         ],
@@ -41,7 +51,7 @@ def verify(
     call: Call,
     *,
     named: Annotated[str, typer.Argument(metavar="TENANT|RUN", help="The run's id, or its tenant's.")],
-    mode: Annotated[Mode, typer.Option("--mode", help="`full` reads every item of both sides.")] = Mode.FULL,
+    mode: Annotated[Mode, typer.Option("--mode", help=MODES)] = Mode.FULL,
     repair: Annotated[
         bool, typer.Option("--repair", help="Make the side that does not serve equal to the one that does.")
     ] = False,
@@ -80,10 +90,10 @@ def _whole(call: Call, run: str, mode: Mode, *, repair: bool, wait: float) -> in
     view = call.desk.journal.view(run)
     refuse_too_early(view)
     with call.driving(), observing(call, view) as observer:
-        stores = compare_run(call.desk, run, repair=repair, wait=wait, observer=observer)
+        stores = compare_run(call.desk, run, repair=repair, wait=wait, observer=observer, mode=mode.value)
     value = {"version": 1, "run_id": run, "mode": mode.value, "equal": True, "stores": stores}
     lines = [
-        f"{store:<14} {count(one['checked'])} items equal on both sides, "
+        f"{store:<14} {count(one['checked'])} {LOOKED_AT[mode]} equal on both sides, "
         f"{count(one['repaired'])} repaired, {one['digest']}"
         for store, one in stores.items()
     ]
@@ -114,17 +124,8 @@ def _late_writes(call: Call, run: str, *, repair: bool, overruled: int | None, w
 
 
 def _one_key(call: Call, run: str, store: str | None, key: str) -> int:
-    from portability.cli.compare_sides import as_plain, look_at_key
-    from portability.report.text import plain
+    from portability.cli.one_key import as_plain, as_text, look_at_key
 
     look = look_at_key(call.desk, run, store, key)
-    there = {True: "there", False: "not there"}
-    said = "both sides hold the same" if look.why is None else f"the sides differ: {look.why} ({look.key_hash})"
-    if look.attributes:
-        said += f"\nattributes that differ: {', '.join(map(plain, look.attributes))}"
-    call.screen.result(
-        f"{look.origin} (serves): {there[look.on_origin]}, {look.origin_digest}\n"
-        f"{look.destination}: {there[look.on_destination]}, {look.destination_digest}\n{said}",
-        as_plain(look),
-    )
+    call.screen.result(as_text(look), as_plain(look))
     return 0 if look.why is None else MISMATCH

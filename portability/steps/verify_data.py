@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any, ClassVar
@@ -16,7 +16,7 @@ from portability.model.estate import Duration, Value, seconds
 from portability.steps.base import Context, Observe, Output, Phase
 from portability.steps.channels import Channels
 from portability.steps.unit_pool import run_units
-from portability.stores.base import Compared, Difference, Flow, Move
+from portability.stores.base import Channel, Compared, Difference, Flow, Key, Move
 
 SHOWN = 5
 """Hashes of differing keys named in an error, per store."""
@@ -93,6 +93,31 @@ def verify_all(
         ctx, {store: [*differences(units), *strays[store]] for store, units in by_store.items()}, repair=repair
     )
     return {store: figures(units) for store, units in by_store.items()}
+
+
+def verify_some(
+    ctx: Context,
+    channels: Channels,
+    chosen: Callable[[Move, Channel], Sequence[Key]],
+    *,
+    repair: bool,
+    patience: float = 60.0,
+) -> dict[str, dict[str, Any]]:
+    """Settle, mark, and compare the keys that `chosen` names of each store, by value; figures as `verify_all`'s.
+
+    Raises `Mismatch`. Keys that only one side has are found as far as they are among the chosen.
+    """
+    channels.settle(patience=patience + horizon_left(ctx))
+    channels.mark()
+    compared: dict[str, list[Compared]] = {}
+    for store, channel in channels.by_store.items():
+        move = channels.moves[store]
+        keys = chosen(move, channel)
+        ctx.check()
+        compared[store] = [move.compare_some(channels.flow, keys, repair=repair)]
+        ctx.progress("compared", store=store, unit="keys", items=len(keys), repaired=compared[store][0].repaired)
+    refuse_differences(ctx, {store: differences(some) for store, some in compared.items()}, repair=repair)
+    return {store: figures(some) for store, some in compared.items()}
 
 
 def differences(compared: Sequence[Compared]) -> list[Difference]:

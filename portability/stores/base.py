@@ -180,6 +180,12 @@ class Channel(Protocol):
     def mark(self) -> None:
         """Forget the changed keys: a full verification begins now."""
 
+    def recent(self, since: float, *, patience: float) -> list[Key]:
+        """Every key changed from `since` (epoch seconds) on, as the stream tells; it keeps 24 hours.
+
+        Raises `Parked` where reading it takes longer than `patience` seconds.
+        """
+
     def slips(self) -> list[str]:
         """Hashes of the tenant's keys seen while watching."""
 
@@ -284,6 +290,12 @@ class Move(Protocol):
 
     def compare_keys(self, flow: Flow, keys: Sequence[Key]) -> Compared:
         """Compare these keys by value."""
+
+    def compare_some(self, flow: Flow, keys: Sequence[Key], *, repair: bool) -> Compared:
+        """Compare these keys by value, as `compare` does a unit: settled, those still changing excused, repaired."""
+
+    def sample(self, flow: Flow, most: int) -> list[Key]:
+        """About `most` keys of each side, from places taken by chance; all of them where there are no more."""
 
     def strays(self, flow: Flow) -> list[Difference]:
         """Keys of the tenant at the destination that are in no unit of the origin (they would never be verified)."""

@@ -169,6 +169,16 @@ def test_both_clients_carry_items_of_400_kilobytes_and_page_alike(
         assert all(each in left for each in got.left)
 
 
+def test_both_clients_read_a_partition_from_its_end(carriers: tuple[Items, Items], tables: tuple[str, str]) -> None:
+    carriers[0].batch_write(tables[0], [raw_item(key(number)) for number in range(5)], [])
+    for carrier in carriers:
+        page = carrier.query(tables[0], IN_A, backward=True, limit=2)
+        assert [key_of(item) for item in page.items] == [key(4), key(3)]
+        assert page.next == key(3)
+        rest = carrier.query(tables[0], IN_A, backward=True, start=page.next)
+        assert [key_of(item) for item in rest.items] == [key(2), key(1), key(0)]
+
+
 def key_of(item: Item) -> Item:
     decoded = plain_item(item)
     return {"pk": decoded["pk"], "sk": decoded["sk"]}

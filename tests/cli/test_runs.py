@@ -276,6 +276,68 @@ def test_verify_finds_one_wrong_item_and_repairs_it(mine: Bench) -> None:
     assert mine.run("resume", run, "-o", "json").expect(0).json["serving"] == "target"
 
 
+def test_a_sample_and_what_changed_are_compared_by_value_and_repaired(mine: Bench) -> None:
+    run = parked_after(mine, "copy")["run_id"]
+    mine.run("verify", run, "--mode", "recent").expect(64)  # nothing was proven yet
+    mine.run(*TO_PREMIUM, "--until", "verify").expect(7)
+    dynamodb = mine.client("dynamodb")
+    first, other = dynamodb.query(
+        TableName="Order-pooled",
+        KeyConditionExpression="shardId = :one",
+        ExpressionAttributeValues={":one": {"S": "tenant-42-1"}},
+        Limit=2,
+    )["Items"]
+    dynamodb.put_item(TableName="Order-pooled", Item={**first, "changed": {"S": "by the tenant"}})
+    told = mine.run("verify", run, "--mode", "recent", "-o", "json").expect(0).json
+    assert (told["mode"], told["equal"], told["stores"]["Order"]["checked"]) == ("recent", True, 1)
+    for mode, item in (("recent", first), ("sample", other)):
+        dynamodb.put_item(TableName="Order-tenant-42", Item={**item, "planted": {"S": "by a test"}})
+        found = mine.run("verify", run, "--mode", mode).expect(11)
+        assert "Order: 1 differs" in found.said
+        assert "by a test" not in found.said
+        told = mine.run("verify", run, "--mode", mode, "--repair", "-o", "json").expect(0).json
+        assert (told["mode"], told["stores"]["Order"]["repaired"]) == (mode, 1)
+
+    moved = mine.run("resume", run, "-o", "json").expect(0).json
+    assert (moved["state"], moved["serving"]) == ("soaking", "target")
+    dynamodb.put_item(TableName="Order-tenant-42", Item={**other, "changed": {"S": "after the flip"}})
+    told = mine.run("verify", run, "--mode", "recent", "-o", "json").expect(0).json
+    assert told["stores"]["Order"]["checked"] >= 1
+    dynamodb.put_item(TableName="Order-pooled", Item={**other, "planted": {"S": "by a test"}})
+    mine.run("verify", run, "--mode", "recent").expect(11)
+
+
+def test_one_key_is_explained_by_names_and_hashes_on_both_sides_and_in_the_channel(mine: Bench) -> None:
+    run = parked_after(mine, "verify")["run_id"]
+    dynamodb = mine.client("dynamodb")
+    item = dynamodb.scan(TableName="Order-tenant-42", Limit=1)["Items"][0]
+    key = {name: item[name] for name in ("shardId", "orderId")}
+    named = ("--store", "Order", "--key", ",".join(f"{name}={value['S']}" for name, value in key.items()))
+    dynamodb.put_item(
+        TableName="Order-pooled", Item={**item, "ratings": {"L": [{"N": "4.50"}]}, "mine": {"S": "secret"}}
+    )
+    dynamodb.put_item(TableName="Order-tenant-42", Item={**item, "ratings": {"L": [{"N": "4.5"}]}})
+    told = mine.run("verify", run, *named, "-o", "json").expect(11).json
+    assert (told["on_origin"], told["on_destination"], told["why"]) == (True, True, "differs")
+    assert (told["attributes"], told["spelt"], told["waits"]) == (["mine"], ["ratings"], [])
+
+    with surroundings(mine.env, mine.folder), Call.begin(Asked(config=mine.folder / "estate.yaml")) as call:
+        held = call.desk.journal.acquire(run, this_holder("bo@here"))
+        for group in ("doubt", f"p/{item['shardId']['S']}", "canary"):
+            held.park("Order.forward", group, [key])
+        held.park("Order.forward", "unwritable", [{**key, "orderId": {"S": "another"}}])
+        held.release()
+    dynamodb.put_item(TableName="Order-pooled", Item={**item, "ratings": {"L": [{"N": "4.50"}]}})
+    said = mine.run("verify", run, *named).expect(0).said
+    assert "both sides hold the same" in said
+    assert "equal, and only spelt differently: ratings" in said
+    assert "in the channel: in doubt, parked" in said
+    assert "secret" not in said
+    assert "4.5" not in said
+    dynamodb.delete_item(TableName="Order-tenant-42", Key=key)
+    assert mine.run("verify", run, *named, "-o", "json").expect(11).json["why"] == "missing"
+
+
 def slip_after_the_flip(mine: Bench) -> threading.Thread:
     """An application that, once the target serves, writes one item more to the old side: past the fence."""
     dynamodb = mine.client("dynamodb")

@@ -12,9 +12,10 @@ from portability.model.status import ParkReason
 from portability.stores.base import ChannelState, Horizon, Key, Lag, Ledger
 from portability.stores.dynamodb.doubt import lasting
 from portability.stores.dynamodb.drain import Drain
-from portability.stores.dynamodb.plane import chunks
+from portability.stores.dynamodb.plane import chunks, distinct
 from portability.stores.dynamodb.poller import Poller
 from portability.stores.dynamodb.reader import TRANSIENT
+from portability.stores.dynamodb.recent import recent
 from portability.stores.dynamodb.wiring import Wiring
 
 TICK = 0.005  # seconds between two looks of a waiting caller
@@ -173,6 +174,16 @@ class DynamoChannel:
     def mark(self) -> None:
         """See `Channel.mark`."""
         self._poller.mark()
+
+    def recent(self, since: float, *, patience: float) -> list[Key]:
+        """See `Channel.recent`."""
+        deadline = self._w.monotonic() + patience
+        self._running()
+        # What a turn had taken before the last `mark` is neither in `changed` nor behind its place until it ends.
+        turns = self._turns
+        self._until(lambda: self._turns > turns, deadline)
+        before = recent(self._w, self._poller.on, self._poller.feed.positions.copy(), since, deadline=deadline)
+        return distinct(self._w.origin.layout, [*before, *(self.changed() or [])])
 
     def slips(self) -> list[str]:
         """See `Channel.slips`."""

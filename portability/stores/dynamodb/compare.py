@@ -123,6 +123,13 @@ class Compare:
         self._settle({self.layout.key_id(key): self.layout.key(key) for key in keys}, outcome, excuse=False)
         return outcome.compared("keys")
 
+    def some(self, keys: Sequence[Key], *, repair: bool) -> Compared:
+        """See `Move.compare_some`."""
+        outcome = Outcome()
+        wanted = {self.layout.key_id(key): self.layout.key(key) for key in keys}
+        self._settle(wanted, outcome, looks=LOOKS, repair=repair)
+        return outcome.compared("keys")
+
     def strays(self, candidates: Iterable[Sequence[Key]]) -> list[Difference]:
         """Those of the destination's keys that the origin does not have, looked at again after a settle time."""
         extra: dict[KeyId, Key] = {}

@@ -35,8 +35,9 @@ from portability.stores.dynamodb.erase import Erase
 from portability.stores.dynamodb.findings import End as Observed
 from portability.stores.dynamodb.findings import Look
 from portability.stores.dynamodb.layout import KeyId, Layout, Partitions, Segments
-from portability.stores.dynamodb.plane import GET_AT_ONCE, SIDE_BY_SIDE, chunks
+from portability.stores.dynamodb.plane import GET_AT_ONCE, SIDE_BY_SIDE, chunks, distinct
 from portability.stores.dynamodb.provision import Provision
+from portability.stores.dynamodb.sample import sample
 from portability.stores.dynamodb.sides import Direction, End, Surroundings, direction, end
 from portability.stores.dynamodb.wiring import Pace, Wiring
 from portability.stores.throttle import Lanes, Throttle
@@ -194,6 +195,17 @@ class DynamoMove:
         """See `Move`."""
         self._layout.guard(keys)
         return self._compare(flow).keys(keys)
+
+    def compare_some(self, flow: Flow, keys: Sequence[Key], *, repair: bool) -> Compared:
+        """See `Move`. A key that changed since the channel's `mark`, and differs still, is the channel's to tell."""
+        self._layout.guard(keys)
+        return self._compare(flow).some(keys, repair=repair)
+
+    def sample(self, flow: Flow, most: int) -> list[Key]:
+        """See `Move`."""
+        way, rng = self._ways[flow], self._around.rng
+        sides = (way.origin, way.destination)
+        return distinct(self._layout, [key for one in sides for key in sample(one.reading, one.reach.units, most, rng)])
 
     def _compare(self, flow: Flow) -> Compare:
         way, clock = self._ways[flow], self._around.clock

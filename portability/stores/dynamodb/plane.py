@@ -65,12 +65,19 @@ class Plane:
         names: Sequence[str] = (),
         limit: int | None = None,
         consistent: bool = True,
+        backward: bool = False,
     ) -> Page:
-        """One page of one partition."""
+        """One page of one partition, from its last key on where `backward`."""
         condition = Condition("#p = :p", {"#p": self.layout.partition_key}, {":p": {"S": partition}})
         return self._page(
             lambda most: self.items.query(
-                self.table, condition, start=start, keys_only=names, limit=most, consistent=consistent
+                self.table,
+                condition,
+                start=start,
+                keys_only=names,
+                limit=most,
+                consistent=consistent,
+                backward=backward,
             ),
             limit,
         )

@@ -123,6 +123,14 @@ class Poller:
             self.ledger.save_positions(w.name, dict.fromkeys(others, ""))
 
     @property
+    def on(self) -> On:
+        """The stream that is followed. Raises `RuntimeError` before the pin."""
+        if self._on is None:
+            msg = f"channel {self.w.name} is not pinned"
+            raise RuntimeError(msg)
+        return self._on
+
+    @property
     def feed(self) -> Feed:
         """The pinned stream. Raises `RuntimeError` before the pin."""
         if self._feed is None:
