@@ -365,6 +365,28 @@ def test_a_verification_made_before_a_restart_is_made_again() -> None:
     world.check_end("target")
 
 
+def test_a_channel_that_fell_behind_while_the_sides_were_compared_is_waited_for() -> None:
+    world = Estate42()
+    with pytest.raises(errors.Parked):
+        Process(world).go(options=Options(postpone_cutover=True))
+    process = Process(world)
+    seen: list[str] = []
+
+    def fall_behind(label: str) -> None:
+        if "before compare u1" in seen and label == "before lag Order-forward" and label not in seen:
+            world.world.source.write("order-1", 999_999)
+            world.acked["order-1"] = 999_999
+            world.clock.wall += 60.0
+        if "before compare u1" in seen or label == "before compare u1":
+            seen.append(label)
+
+    process.on_trap = fall_behind
+    process.go(Goal.CUTOVER)
+    assert "before lag Order-forward" in seen
+    assert world.flips == ["target"]
+    world.check_end("target")
+
+
 def test_a_fresh_verification_is_not_made_again() -> None:
     world = Estate42()
     process = Process(world)

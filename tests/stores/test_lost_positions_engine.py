@@ -7,6 +7,7 @@ import pytest
 from portability import errors
 from portability.stores.base import ChannelState, Flow
 from portability.stores.dynamodb.reader import Readers
+from portability.stores.dynamodb.stream import On, TableStream
 from tests.stores import faults
 from tests.stores.faults import Faulty
 from tests.stores.memory_ledger import Crash, MemoryLedger
@@ -153,3 +154,21 @@ def test_an_outage_is_outlived_for_a_while_and_then_ends_the_channel(world: Worl
     with pytest.raises(errors.Throttled):
         until(lambda: channel.lag() is None)
     channel.stop()
+
+
+def test_a_stream_that_another_run_turned_on_a_moment_ago_is_used(world: World) -> None:
+    stream = world.move()._source.stream()
+    on, fresh = stream.ensure(MemoryLedger())
+    assert fresh
+    late = SawNothing(stream.table, stream.dynamo, stream.streams, stream.monotonic, stream.sleep)
+    assert late.ensure(MemoryLedger())[0] == on
+
+
+class SawNothing(TableStream):
+    """Its first look is as old as the moment before the stream was on."""
+
+    looked = False
+
+    def latest(self) -> On | None:
+        looked, type(self).looked = self.looked, True
+        return super().latest() if looked else None

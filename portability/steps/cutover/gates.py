@@ -17,7 +17,7 @@ from portability.steps.cutover.leg import Leg
 from portability.steps.cutover.routing import routing
 from portability.steps.directory import DirectoryRecord, Stamp, directory_of
 from portability.steps.verify_data import horizon_left, verify_all
-from portability.stores.base import ChannelState, Flow
+from portability.stores.base import ChannelState, Flow, Lag
 
 
 @dataclass(frozen=True)
@@ -82,11 +82,15 @@ def fresh_verification(ctx: Context, channels: Channels) -> Mapping[str, Any] | 
 
 
 def refuse_unmet(ctx: Context, leg: Leg, channels: Channels | None, limits: Limits) -> tuple[DirectoryRecord, Stamp]:
-    """Raise `Parked(gate)` with every reason why the cutover cannot commit now; else the record and our stamp on it."""
+    """Raise `Parked(gate)` with every reason why the cutover cannot commit now; else the record and our stamp on it.
+
+    A lag that rose while the sides were compared is waited out once more.
+    """
+    lag = None if channels is None else _lag(ctx, channels, limits)
     record = directory_of(ctx).read(ctx.plan.tenant)
     reasons = ["the directory has no record of the tenant"] if record is None else _unrouted(ctx, leg, record)
-    if channels is not None:
-        reasons += _behind(ctx, channels, limits)
+    if channels is not None and lag is not None:
+        reasons += _behind(ctx, channels, lag, limits)
     unknown: list[str] = []
     for finding in _capacity(ctx, leg) if limits.capacity else []:
         told = f"{finding.text}: {finding.next}"
@@ -121,8 +125,17 @@ def _unrouted(ctx: Context, leg: Leg, record: DirectoryRecord) -> list[str]:
     return reasons
 
 
-def _behind(ctx: Context, channels: Channels, limits: Limits) -> list[str]:
-    lag, reasons = channels.lag(), []
+def _lag(ctx: Context, channels: Channels, limits: Limits) -> Lag:
+    try:
+        return wait_caught_up(ctx, channels, threshold=limits.threshold, window=0.0, patience=limits.patience)
+    except errors.Parked as parked:
+        if parked.reason != ParkReason.GATE:
+            raise
+        return channels.lag()  # told with whatever else is unmet
+
+
+def _behind(ctx: Context, channels: Channels, lag: Lag, limits: Limits) -> list[str]:
+    reasons = []
     if lag.seconds is None or lag.seconds >= limits.threshold:
         reasons.append("the channel is behind" if lag.seconds is None else f"the channel is {lag.seconds:.1f} s behind")
     if lag.parked:

@@ -59,14 +59,22 @@ class TableStream:
         ledger.stream_users(self.table, add=True)
         # Another run was quicker, or the answer was lost: what follows waits for the stream itself.
         with contextlib.suppress(errors.AlreadyExists, errors.NoDefiniteAnswer):
-            self.dynamo.update_table(
-                TableName=self.table, StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
-            )
+            self._turn_on()
         deadline = self.monotonic() + PATIENCE
         while (on := self.latest()) is None:
             self._pause(deadline)
         self._wait(on.arn)
         return on, True
+
+    def _turn_on(self) -> None:
+        try:
+            self.dynamo.update_table(
+                TableName=self.table, StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
+            )
+        except errors.BadRequest:
+            # ValidationException, among much else: "Table already has an enabled stream".
+            if self.latest() is None:
+                raise
 
     def _wait(self, arn: str) -> None:
         deadline = self.monotonic() + PATIENCE
