@@ -66,7 +66,7 @@ format: setup ## rewrite the sources the way lint wants them
 	$(BIN)/ruff check --fix .
 
 ledger: engines ## the long ledger campaign: make ledger RUNS=25 SEED=7
-	$(BIN)/python -m pytest tests/engines/test_ledger.py --runs $(RUNS) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/engines/test_ledger.py --runs $(RUNS) $(if $(SEED),--seed $(SEED))
 
 model: setup ## explore the protocol's models, the large spaces too; print each counterexample, write docs/reference/model.md
 	$(BIN)/python -m tests.model --deep

@@ -98,7 +98,7 @@ class World:
         self.processes.append(process)
         return process
 
-    def run(self, *argv: str, timeout: float = 100.0) -> Ran:
+    def run(self, *argv: str, timeout: float = 240.0) -> Ran:
         """Run `portability ARGV` to its end."""
         process = self.start(*argv)
         try:
