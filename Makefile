@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup tools engines demo test check format lint types docs ledger model bench lock clean
+.PHONY: help setup tools engines demo test check format lint types docs ledger crash model bench lock clean
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -12,6 +12,12 @@ STAMP := .venv/.locked
 # make ledger
 RUNS ?= 25
 SEED ?=
+
+# make crash
+ROW ?=
+SHARD ?= 1/1
+SAMPLE ?=
+TRIAL ?=
 
 # make bench
 ONLY ?=
@@ -67,6 +73,10 @@ format: setup ## rewrite the sources the way lint wants them
 
 ledger: engines ## the long ledger campaign: make ledger RUNS=25 SEED=7
 	$(BIN)/python -m pytest -n 2 --dist worksteal tests/engines/test_ledger.py --runs $(RUNS) $(if $(SEED),--seed $(SEED))
+
+crash: engines ## kill, cut, freeze and race at every point: make crash ROW=R2 SHARD=3/20 SEED=7 WRITE=1, or SAMPLE=1
+	$(BIN)/python -m tests.crash --shard $(SHARD) $(if $(ROW),--row $(ROW)) $(if $(SAMPLE),--sample) \
+		$(if $(SEED),--seed $(SEED)) $(if $(TRIAL),--trial '$(TRIAL)') $(if $(WRITE),--write)
 
 model: setup ## explore the protocol's models, the large spaces too; print each counterexample, write docs/reference/model.md
 	$(BIN)/python -m tests.model --deep

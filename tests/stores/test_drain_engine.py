@@ -8,6 +8,7 @@ import pytest
 
 from portability import errors
 from portability.stores.base import MEASURED, ChannelState, Flow, Key
+from portability.stores.dynamodb.channel import DynamoChannel
 from tests.stores import faults
 from tests.stores.faults import Faulty
 from tests.stores.memory_ledger import MemoryLedger
@@ -187,6 +188,29 @@ def test_the_way_back_is_proven_by_a_canary_while_it_may_write_nothing_else(worl
         assert list(world.mine(world.pool).values()) == [world.item(1, value="target")]
     finally:
         back.close()
+
+
+@pytest.mark.parametrize("withdrawn", (False, True))
+def test_a_canary_of_a_process_that_was_killed_is_removed_on_both_sides(world: World, withdrawn: bool) -> None:
+    move, ledger = world.move(), MemoryLedger()
+    back = opened(move, Flow.REVERSE, ledger, done=move.units(Flow.REVERSE))
+    make = move.canary("r-1")
+    assert isinstance(back, DynamoChannel)
+    assert make is not None
+    back.start(ChannelState.CANARY)
+    back.put_canary(make("1"))
+    until(lambda: bool(canaries_in(world, world.pool)))
+    back.stop()
+    if withdrawn:
+        back.withdraw_canaries()  # the deletion reached one side, and nobody was left to carry it to the other
+
+    again = opened(world.move(), Flow.REVERSE, ledger, done=move.units(Flow.REVERSE))
+    again.start(ChannelState.CANARY)
+    try:
+        until(lambda: not canaries_in(world, world.pool) and not canaries_in(world, world.silo))
+        until(lambda: not any(group == "canary" for group, _ in keys_of(ledger, again.name)))
+    finally:
+        again.close()
 
 
 def test_another_runs_canary_is_not_let_through(world: World) -> None:

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from tests.support.world import World
@@ -42,6 +42,15 @@ class Call:
     mutating: bool
     keys: Mapping[str, int]
     body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer that no engine gave."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -108,16 +117,32 @@ class Wire:
         self._wait()
         return False
 
+    def instead(self, call: Call) -> Reply | None:
+        """What is answered in place of the engine, which never sees the call; None lets it pass."""
+        return None
+
+    def told(self, call: Call) -> None:
+        """The answer was handed back."""
+
     def _wait(self) -> None:
         with self._lock:
             self.held += 1
         self._let_go.wait()
 
 
+Watching = TypeVar("Watching", bound=Wire)
+
+
 @contextlib.contextmanager
 def watched(world: World) -> Iterator[Wire]:
     """Inside the block every command of the world goes over the wire given; its writers and clients do not."""
-    wire = Wire()
+    with watched_by(world, Wire()) as wire:
+        yield wire
+
+
+@contextlib.contextmanager
+def watched_by(world: World, wire: Watching) -> Iterator[Watching]:
+    """`watched`, over a wire of the caller's own kind."""
     with contextlib.ExitStack() as stack:
         proxies: dict[str, str] = {}
         for name in ENGINES:
@@ -185,6 +210,11 @@ class _Handler(BaseHTTPRequestHandler):
         if not self.wire.passes(call):
             self.close_connection = True
             return
+        reply = self.wire.instead(call)
+        if reply is not None:
+            self._answer(reply)
+            self.wire.told(call)
+            return
         upstream = http.client.HTTPConnection(*self.engine, timeout=60)
         try:
             kept = {name: value for name, value in self.headers.items() if name.lower() not in HOP}
@@ -202,8 +232,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", length or str(len(told)))
             self.end_headers()
             self.wfile.write(told)
+            self.wire.told(call)
         finally:
             upstream.close()
+
+    def _answer(self, reply: Reply) -> None:
+        self.send_response_only(reply.status)
+        for name, value in {**reply.headers, "Content-Length": str(len(reply.body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(reply.body)
 
     def _body(self) -> bytes:
         if "chunked" not in self.headers.get("Transfer-Encoding", "").lower():

@@ -47,6 +47,7 @@ class DynamoChannel:
         self._turns = 0
         self._death: BaseException | None = None
         horizon = lasting(ledger, self.name, taken_over, now=wiring.now(), monotonic=wiring.monotonic())
+        self._poller.litter.lands_until = 0.0 if horizon is None else horizon.since + horizon.seconds
         wiring.sync.doubt.attach(ledger, self.name, horizon)
         wiring.sync.unwritable.attach(ledger, self.name)
 
@@ -88,8 +89,7 @@ class DynamoChannel:
         if self._live:
             return
         self._poller.litter.load()
-        with contextlib.suppress(errors.NotFound):  # the table went, and they with it
-            self._poller.litter.remove(even_kept=True)
+        self._poller.litter.remove(even_kept=True)
         self._ledger.drop_channel(self.name)
         self._w.stream.let_go(self._ledger)
 
@@ -206,8 +206,12 @@ class DynamoChannel:
         self._poller.litter.write([key], keep=True)
         self._poller.hurry(urgent=False)
 
+    def withdraw_canaries(self) -> None:
+        """Delete this channel's canaries at the origin, so that the channel deletes them on the other side."""
+        self._poller.litter.withdraw()
+
     def remove_canaries(self) -> None:
-        """Delete this channel's canaries at the origin."""
+        """Delete this channel's canaries on both sides, and forget them."""
         self._poller.litter.remove(even_kept=True)
 
     # ---------------------------------------------------------------------------------------------- settle and drain

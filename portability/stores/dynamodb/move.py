@@ -307,8 +307,9 @@ class DynamoMove:
         deadline = clock.monotonic() + patience
         channel.put_canary(key)
         arrived = self._seen(way, key, present=True, deadline=deadline, channel=channel)
-        channel.remove_canaries()
+        channel.withdraw_canaries()
         left = self._seen(way, key, present=False, deadline=deadline, channel=channel)
+        channel.remove_canaries()  # known until now: were this process killed, the next would have to delete it there
         if not (arrived and left):
             what = "did not arrive" if not arrived else "was not deleted"
             raise errors.Parked(

@@ -68,7 +68,14 @@ class Poller:
         self.state = ChannelState.PARK
         self.parking = Parking(layout, ledger, wiring.name)
         self.rebaseline = Rebaseline(ledger, wiring.name, wiring.units)
-        self.litter = Litter(wiring.origin, ledger, wiring.name, wiring.monotonic, wiring.horizon)
+        self.litter = Litter(
+            wiring.origin,
+            wiring.sync.destination,
+            ledger,
+            channel=wiring.name,
+            monotonic=wiring.monotonic,
+            horizon=wiring.horizon,
+        )
         self.drain: Drain | None = None
         self.pool: Executor | None = None  # the thread's own writers
         self.changed: dict[KeyId, Key] | None = None

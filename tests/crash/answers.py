@@ -1,0 +1,149 @@
+"""Faults of answers: lost, refused, throttled, expired."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+from tests.crash.faults import Cut, Refusal, refusal
+from tests.crash.forge import Forked
+from tests.crash.journeys import Act, Journey
+from tests.crash.points import Point
+from tests.crash.reaching import PASSING, Reached, at_the_point
+from tests.crash.scene import Scene
+from tests.crash.stage import Broken, Faulting, Stage, Trial
+from tests.support.wire import Call, Reply
+
+UNAUTHORISED, LEASE_LOST = 4, 5
+THROTTLED_FOR = 2.0  # seconds
+SAID_AGAIN = 60  # calls by which a command that is said again finds where it was
+
+
+def losing(stage: Stage, journey: Journey, trial: Trial) -> bool:
+    """The call takes effect and its answer is lost; the process lives."""
+
+    def then(at: Reached) -> None:
+        ran = at.scene.finish(at.process)
+        at.let_go()
+        if ran.exit != at.act.code:
+            at.go_on()
+
+    return at_the_point(stage, journey, trial, Cut.MUTED, then)
+
+
+def refusing(why: Refusal, times: int) -> Faulting:
+    """The call, and those of its name after it, are refused `times` times."""
+
+    def go(stage: Stage, journey: Journey, trial: Trial) -> bool:
+        met: Counter[str] = Counter()
+        lock = threading.Lock()
+
+        def answering(call: Call, name: str) -> Reply | None:
+            if name != trial.point.name:
+                return None
+            with lock:
+                met[name] += 1
+                hit = trial.point.nth <= met[name] < trial.point.nth + times
+            return refusal(call, why) if hit else None
+
+        with stage.scene.wire.refusing(answering):
+            _insist(stage.scene, journey)
+        return met[trial.point.name] >= trial.point.nth
+
+    return go
+
+
+def failing(stage: Stage, journey: Journey, trial: Trial) -> bool:
+    """Every call from the point on is denied until the process ends; then it is gone on with."""
+    scene = stage.scene
+    denied = _Denied(trial.point, Refusal.DENIED, reads=False)
+    for number, act in enumerate(journey.acts):
+        with scene.wire.refusing(denied):
+            ran = scene.run(*act.words(scene))
+        if not denied.began:
+            ran.expect(act.code)
+            continue
+        denied.over = True
+        _go_on_with(scene, act)
+        for later in journey.acts[number + 1 :]:
+            later.say(scene)
+        break
+    return denied.began
+
+
+def expiring(stage: Stage, journey: Journey, trial: Trial) -> bool:
+    """Credentials expire at the point: every call is refused until the process ends, with exit 4."""
+    scene = stage.scene
+    expired = _Denied(trial.point, Refusal.EXPIRED, reads=True)
+    for act in journey.acts:
+        if expired.over:
+            act.say(scene)
+            continue
+        with scene.wire.refusing(expired):
+            ran = scene.run(*act.words(scene))
+        if not expired.began:
+            ran.expect(act.code)
+            continue
+        expired.over = True
+        if ran.exit not in (UNAUTHORISED, LEASE_LOST, act.code):
+            raise Broken(f"R15: expired credentials ended it with {ran.exit}: {ran.stderr[-800:]}")
+        _go_on_with(scene, act)
+    return expired.began
+
+
+@dataclass
+class _Denied:
+    """Refuses every call of the commands from a point on."""
+
+    point: Point
+    why: Refusal
+    reads: bool
+    began: bool = False
+    over: bool = False
+    met: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self, call: Call, name: str) -> Reply | None:
+        with self.lock:
+            if name and name == self.point.name:
+                self.met += 1
+                self.began = self.began or self.met == self.point.nth
+            hit = self.began and not self.over and (self.reads or call.mutating)
+        return refusal(call, self.why) if hit else None
+
+
+def throttling(stage: Stage, journey: Journey, trial: Trial) -> bool:
+    """Every second call from the point on is throttled for a while; no more calls than a clean journey and a half."""
+    rng, share = trial.rng, 0.5
+    since: list[float] = []
+    lock = threading.Lock()
+    met: Counter[str] = Counter()
+
+    def answering(call: Call, name: str) -> Reply | None:
+        with lock:
+            met[name] += bool(name)
+            if not since and name == trial.point.name and met[name] >= trial.point.nth:
+                since.append(time.monotonic())
+            hit = since and time.monotonic() < since[0] + THROTTLED_FOR and rng.random() < share
+        return refusal(call, Refusal.THROTTLED) if hit else None
+
+    with stage.scene.wire.refusing(answering):
+        _insist(stage.scene, journey)
+    calls, clean = len(stage.scene.wire.calls), stage.sent.get(trial.journey, 0)
+    if clean and calls > 1.5 * clean + SAID_AGAIN:
+        raise Broken(f"R14: {calls} calls, a clean journey has {clean}")
+    return bool(since)
+
+
+def _insist(scene: Scene, journey: Journey) -> None:
+    """Do each act, again where it parked or gave up."""
+    for act in journey.acts:
+        ran = scene.run(*act.words(scene))
+        if ran.exit != act.code:
+            _go_on_with(scene, act)
+
+
+def _go_on_with(scene: Scene, act: Act) -> None:
+    Reached(scene, act, Forked(scene.folder / "none"), lambda: None).go_on(*PASSING)

@@ -1,0 +1,127 @@
+"""Goes through trials on one scene after another: a scene in which something broke is not used again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.crash.catalog import FAULTS
+from tests.crash.journeys import JOURNEYS
+from tests.crash.points import Point
+from tests.crash.results import Result, commit
+from tests.crash.scene import opened
+from tests.crash.stage import Stage, Trial
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Tally:
+    """What became of a row's trials. `points` are the places that were reached."""
+
+    trials: int = 0
+    unreached: int = 0
+    seconds: float = 0.0
+    points: set[str] = field(default_factory=set)
+    failures: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Campaign:
+    """`engine` and `moto` are endpoints that only this campaign uses; scenes are made in `folder`."""
+
+    engine: str
+    moto: str
+    folder: Path
+    seed: int
+    say: Say
+    shape: str = "reference"
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    met: dict[str, list[Point]] = field(default_factory=dict)
+    _open: ExitStack = field(default_factory=ExitStack)
+    _stage: Stage | None = None
+    _scenes: int = 0
+
+    def stage(self) -> Stage:
+        """The scene in use, or a new one."""
+        if self._stage is None:
+            self._scenes += 1
+            folder = self.folder / f"scene-{self._scenes}"
+            folder.mkdir()
+            scene = self._open.enter_context(
+                opened(self.shape, folder, dynamodb=self.engine, moto=self.moto, seed=self.seed)
+            )
+            self._stage = Stage(scene, met=self.met)
+        return self._stage
+
+    def close(self) -> None:
+        """Let the scene go."""
+        self._stage = None
+        self._open.close()
+
+    def learn(self, journeys: Iterable[str]) -> Mapping[str, Sequence[Point]]:
+        """The points of the journeys, recorded where nothing is in the way."""
+        self.stage().learn(journeys)
+        return self.met
+
+    def go(self, trials: Iterable[Trial], *, until: float = float("inf")) -> int:
+        """Hold every trial; how many were left out for the want of time."""
+        left = list(trials)
+        while left and time.monotonic() < until:
+            side = self.stage().side
+            if not self._hold(self.stage(), left.pop(_next(left, side))):
+                self.close()
+        return len(left)
+
+    def _hold(self, stage: Stage, trial: Trial) -> bool:
+        """Whether nothing broke."""
+        tally = self.tallies.setdefault(trial.row, Tally())
+        began = time.monotonic()
+        failure = ""
+        try:
+            reached = stage.hold(trial, FAULTS[trial.fault])
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong in a trial is what it is for
+            failure, reached = f"{type(error).__name__}: {error}", True
+        took = time.monotonic() - began
+        tally.trials += 1
+        tally.seconds += took
+        tally.unreached += not reached
+        if reached:
+            tally.points.add(f"{trial.journey}/{trial.point}")
+        word = "ok" if reached else "not reached"
+        self.say(f"{word if not failure else 'BROKEN'} {took:5.1f} s  {trial}")
+        if failure:
+            tally.failures.append(f"{trial}: {failure}")
+            self.say(f"{failure}\n  again: {replay(trial)}")
+        return not failure
+
+
+def replay(trial: Trial) -> str:
+    """The command that makes a trial once more."""
+    return f"make crash TRIAL='{trial}'"
+
+
+def _next(left: list[Trial], side: str) -> int:
+    """The next trial that begins where the tenant is, to save the way there."""
+    return next((number for number, trial in enumerate(left) if JOURNEYS[trial.journey].begins == side), 0)
+
+
+def outcome(tallies: Mapping[str, Tally], *, what: str, seed: int) -> list[Result]:
+    """The tallies as the table keeps them."""
+    return [
+        Result(
+            row=row,
+            what=what,
+            trials=tally.trials,
+            unreached=tally.unreached,
+            points=sorted(tally.points),
+            failures=tally.failures,
+            seconds=round(tally.seconds, 1),
+            seed=seed,
+            commit=commit(),
+        )
+        for row, tally in tallies.items()
+    ]

@@ -1,0 +1,135 @@
+"""Faults of processes: killed, killed again, frozen, signalled, or cut off with a call on its way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+from portability.model.estate import seconds
+from tests.crash.faults import Cut
+from tests.crash.journeys import Journey
+from tests.crash.points import Point, name_of
+from tests.crash.reaching import Reached, at_the_point, reaches
+from tests.crash.scene import QUICK, TENANT, Scene
+from tests.crash.stage import Broken, Faulting, Stage, Trial
+
+HELD_ELSEWHERE = 5
+THAWS_WITHIN = 30.0  # seconds
+PARKS_WITHIN = 5.0  # seconds from a signal
+
+
+def killing(cut: Cut) -> Faulting:
+    """SIGKILL at the point; the same command again."""
+
+    def then(at: Reached) -> None:
+        at.kill()
+        at.go_on()
+
+    return lambda stage, journey, trial: at_the_point(stage, journey, trial, cut, then)
+
+
+def killing_twice(stage: Stage, journey: Journey, trial: Trial) -> bool:
+    """SIGKILL at the point, and again at any mutating call of the command that goes on."""
+    rng = trial.rng
+    first, second = rng.choice([Cut.BEFORE, Cut.LOST, Cut.KEPT]), rng.choice([Cut.BEFORE, Cut.LOST, Cut.KEPT])
+    later = max(1, int(rng.expovariate(1 / 15)))
+
+    def then(at: Reached) -> None:
+        at.kill()
+        _killed_again(at, later, second)
+        at.go_on()
+
+    return at_the_point(stage, journey, trial, first, then)
+
+
+def repeating(times: int) -> Faulting:
+    """SIGKILL before the entry that says a step is done, so that the step is run anew; `times` in a row."""
+
+    def then(at: Reached) -> None:
+        at.kill()
+        for _ in range(times - 1):
+            _killed_again(at, Point(at.scene.wire.last, 1), Cut.BEFORE)
+        at.go_on()
+
+    return lambda stage, journey, trial: at_the_point(stage, journey, trial, Cut.BEFORE, then)
+
+
+def _killed_again(at: Reached, point: Point | int, cut: Cut) -> None:
+    with at.scene.wire.cutting(point, cut):
+        process = at.scene.start(*at.act.words(at.scene))
+        if reaches(at.scene, process):
+            at.scene.kill(process)
+
+
+def holding(stage: Stage, journey: Journey, trial: Trial) -> bool:
+    """SIGKILL while the call is on its way; it arrives at a moment of the rest of its horizon."""
+    lasts = seconds(QUICK["journal"]["horizon"]) * trial.rng.uniform(0.1, 0.9)
+
+    def then(at: Reached) -> None:
+        at.scene.kill(at.process)
+        late = threading.Timer(lasts, at.scene.wire.release)
+        late.start()
+        at.let_go()
+        at.go_on()
+        late.join()
+
+    return at_the_point(stage, journey, trial, Cut.HELD, then)
+
+
+def freezing(stage: Stage, journey: Journey, trial: Trial) -> bool:
+    """SIGSTOP while the call is on its way, a rival takes over beyond the lease; then it thaws, and its call arrives.
+
+    The thawed process has to end by itself, with nothing written under its old fence (I7).
+    """
+    rng = trial.rng
+
+    def then(at: Reached) -> None:
+        os.kill(at.process.pid, signal.SIGSTOP)
+        scene, wire = at.scene, at.scene.wire
+        late = threading.Timer(rng.uniform(0, seconds(QUICK["journal"]["lease"])), wire.release)
+        late.start()
+        at.let_go()
+        try:
+            at.go_on(HELD_ELSEWHERE)
+            late.join()
+            before = [call.mutating for call in wire.calls]
+        finally:
+            os.kill(at.process.pid, signal.SIGCONT)
+        ran = scene.finish(at.process, THAWS_WITHIN)
+        after = [name_of(call, wire.journal) for call in wire.calls[len(before) :] if call.mutating]
+        if ran.exit in (0, at.act.code) or [name for name in after if not name.startswith("journal")]:
+            raise Broken(f"I7: a frozen process went on after its lease was lost: exit {ran.exit}, sent {after[:9]}")
+
+    return at_the_point(stage, journey, trial, Cut.HELD, then)
+
+
+def signalling(signum: int, *, twice: bool = False) -> Faulting:
+    """A signal at the point: parked and given back within seconds; or a second one, which ends it at once."""
+
+    def then(at: Reached) -> None:
+        began = time.monotonic()
+        at.process.send_signal(signum)
+        if twice:
+            time.sleep(0.05)
+            at.process.send_signal(signum)
+        ran = at.scene.finish(at.process)
+        took = time.monotonic() - began
+        if took > PARKS_WITHIN:
+            raise Broken(f"R16: {took:.1f} s from the signal to the end, more than {PARKS_WITHIN:g} s")
+        if ran.exit not in (128 + signum, at.act.code, 0):
+            raise Broken(f"R16: the signal {signum} ended it with {ran.exit}: {ran.stderr[-800:]}")
+        at.let_go()
+        if not twice:
+            _is_given_back(at.scene)
+        at.go_on()
+
+    return lambda stage, journey, trial: at_the_point(stage, journey, trial, Cut.NOTED, then)
+
+
+def _is_given_back(scene: Scene) -> None:
+    run = scene.active(TENANT)
+    holder = scene.run("lock", "show", run, "-o", "json").expect(0).json["holder"] if run else None
+    if holder is not None:
+        raise Broken(f"R16: the lease of {run} was not given back")

@@ -1,0 +1,104 @@
+"""What the campaign found: docs/reliability.json, to which every shard appends, and the page made of it.
+
+python -m tests.crash.results [--check]
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from pathlib import Path
+
+import msgspec
+
+from tests.crash.rows import ROWS
+from tests.support.dynamodb_local import ROOT
+
+KEPT = ROOT / "docs" / "reliability.json"
+PAGE = ROOT / "docs" / "reliability.md"
+WORDS = Path(__file__).with_name("page.md")
+TABLE = "<!-- the table -->"
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What one shard did of one row. `points` are places reached, by name; `what` is one shard's share, or a sample."""
+
+    row: str
+    what: str
+    trials: int
+    unreached: int
+    points: list[str]
+    failures: list[str]
+    seconds: float
+    seed: int
+    commit: str
+
+
+def load(path: Path = KEPT) -> list[Result]:
+    """What is kept; nothing where there is no file."""
+    return msgspec.json.decode(path.read_bytes(), type=list[Result]) if path.exists() else []
+
+
+def append(results: Iterable[Result], path: Path = KEPT) -> None:
+    """Add to the file; a shard that was done again at the same commit and seed replaces itself."""
+    new = list(results)
+    again = {(one.row, one.what, one.seed, one.commit) for one in new}
+    kept = [one for one in load(path) if (one.row, one.what, one.seed, one.commit) not in again]
+    path.write_bytes(msgspec.json.format(msgspec.json.encode([*kept, *new]), indent=1) + b"\n")
+
+
+def commit() -> str:
+    """The commit that was tested, with a mark where the tree was not that commit."""
+    argv = ["git", "describe", "--always", "--abbrev=8", "--dirty"]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def page(results: Sequence[Result]) -> str:
+    """The page: the words with the table in their place."""
+    return WORDS.read_text().replace(TABLE, "\n".join(_table(results)))
+
+
+def _table(results: Sequence[Result]) -> Iterable[str]:
+    yield "| row | what | asked for | trials | points | broken | seconds | seeds | commits |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    by_row = {row: list(each) for row, each in groupby(sorted(results, key=_order), key=lambda one: one.row)}
+    for name, row in ROWS.items():
+        found = by_row.get(name, [])
+        figure = f"{row.figure:,}" if row.figure else "all"
+        points = {point for one in found for point in one.points}
+        cells = [
+            f"{sum(one.trials for one in found):,}",
+            f"{len(points):,}",
+            f"{sum(len(one.failures) for one in found):,}",
+            f"{sum(one.seconds for one in found):,.0f}",
+            ", ".join(sorted({str(one.seed) for one in found})) or "none yet",
+            ", ".join(sorted({one.commit for one in found})),
+        ]
+        yield f"| {name} | {row.says} | {figure} | {' | '.join(cells)} |"
+
+
+def _order(one: Result) -> int:
+    return list(ROWS).index(one.row)
+
+
+def write_page() -> None:
+    """Make the page anew."""
+    PAGE.write_text(page(load()))
+
+
+def main(argv: Sequence[str]) -> int:
+    """Write the page, or with `--check` say whether it is current."""
+    if "--check" not in argv:
+        write_page()
+        return 0
+    if PAGE.exists() and PAGE.read_text() == page(load()):
+        return 0
+    print("docs/reliability.md is stale; write it with: python -m tests.crash.results", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

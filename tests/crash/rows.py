@@ -1,0 +1,100 @@
+"""The rows of the campaign: which faults meet which points, and how many make the row's figure."""
+
+from __future__ import annotations
+
+import random
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tests.crash.catalog import REFUSED, SIGNALS
+from tests.crash.journeys import FAULTED
+from tests.crash.points import Point
+from tests.crash.stage import Trial
+
+Choosing = Callable[[Sequence[Point]], Iterable[Point]]
+
+
+def every(points: Sequence[Point]) -> Iterable[Point]:
+    """Every mutating call and every journal write."""
+    return points
+
+
+def sites(points: Sequence[Point]) -> Iterable[Point]:
+    """Every call site once: the first call of each name."""
+    return [point for point in points if point.nth == 1]
+
+
+def begun(points: Sequence[Point]) -> Iterable[Point]:
+    """The beginning of every step."""
+    return [point for point in points if point.name.startswith("journal entry started ")]
+
+
+def ended(points: Sequence[Point]) -> Iterable[Point]:
+    """The end of every step and of every undo."""
+    return [point for point in points if point.name.startswith(("journal entry done ", "journal entry undone "))]
+
+
+def anywhere(_points: Sequence[Point]) -> Iterable[Point]:
+    """Nowhere in particular."""
+    return [Point("anywhere", 1)]
+
+
+@dataclass(frozen=True)
+class Row:
+    """`figure` trials make the row; None is every point with every fault. `says` is the figure in words."""
+
+    says: str
+    faults: tuple[str, ...]
+    at: Choosing = every
+    figure: int | None = None
+    journeys: tuple[str, ...] = FAULTED
+
+
+ROWS: Mapping[str, Row] = {
+    "R1": Row("killed before, unheard and after every point, resumed", ("kill-before", "kill-lost", "kill-kept")),
+    "R2": Row("killed again while it resumed", ("kill-twice",), figure=2000),
+    "R3": Row("the reply lost at every point", ("lose",)),
+    "R4": Row(
+        "every call site refused once and ten times, by class",
+        tuple(f"{why}-{times}" for why in REFUSED for times in (1, 10)),
+        at=sites,
+    ),
+    "R5": Row("every step and every undo run two and three times", ("repeat-1", "repeat-2"), at=ended),
+    "R6": Row("denied from a call site on, then taken back or gone on with", ("fail",), at=sites),
+    "R7": Row("held on the way, or frozen beyond the lease with a rival", ("hold", "freeze"), figure=200),
+    "R9": Row("two to eight operators at once", ("race",), at=anywhere, figure=1000),
+    "R11": Row("there, back and there again with writes on each side", ("wander",), anywhere, 500, ("twice",)),
+    "R14": Row("half of the calls throttled from a point on", ("throttle",), at=begun),
+    "R15": Row("credentials expire in each step", ("expire",), at=begun),
+    "R16": Row(
+        "signals in each step, once and twice",
+        tuple(f"signal-{signum.name}{twice}" for signum in SIGNALS for twice in ("", "-twice")),
+        at=begun,
+    ),
+}
+
+
+def trials(name: str, met: Mapping[str, Sequence[Point]], seed: int) -> list[Trial]:
+    """A row's trials, in an order that the seed draws."""
+    row, rng = ROWS[name], random.Random(f"{seed}/{name}")
+    found = [
+        Trial(name, journey, fault, point)
+        for journey in row.journeys
+        for fault in row.faults
+        for point in sorted(row.at(met.get(journey, [])))
+    ]
+    if row.figure is not None:
+        seeds = [rng.getrandbits(32) for _ in range(row.figure)]
+        found = [
+            Trial(name, one.journey, one.fault, one.point, each)
+            for each, one in zip(seeds, rng.choices(found, k=len(seeds)), strict=True)
+        ]
+    rng.shuffle(found)
+    return found
+
+
+def share(found: Iterable[Trial], shard: tuple[int, int]) -> list[Trial]:
+    """The trials of one shard: by name, so that shards which met slightly different points leave none out."""
+    number, of = shard
+    return [trial for trial in found if zlib.crc32(str(trial).encode()) % of == number - 1]

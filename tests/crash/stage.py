@@ -1,0 +1,108 @@
+"""One trial: a journey with a fault in it, gone on with by the same commands, and held to the invariants."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from tests.crash.invariants import Ended, broken, look, looking_changes_nothing, runs_of
+from tests.crash.journeys import FAULTED, JOURNEYS, Journey
+from tests.crash.points import Point, points
+from tests.crash.scene import TENANT, Scene
+
+
+class Broken(AssertionError):
+    """What a trial found."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """`journey` with `fault` at `point`; `str` of it is what repeats it. `seed` decides what the point leaves open."""
+
+    row: str
+    journey: str
+    fault: str
+    point: Point
+    seed: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.row}/{self.journey}/{self.fault}/{self.point}/{self.seed}"
+
+    @classmethod
+    def parse(cls, text: str) -> Trial:
+        """The trial that `str` made this text of. A point's name may hold slashes."""
+        row, journey, fault, rest = text.split("/", 3)
+        point, _, seed = rest.rpartition("/")
+        return cls(row, journey, fault, Point.parse(point), int(seed))
+
+    @property
+    def rng(self) -> random.Random:
+        return random.Random(str(self))
+
+
+@dataclass
+class Stage:
+    """A scene with what its clean journeys were like."""
+
+    scene: Scene
+    ended: dict[str, Ended] = field(default_factory=dict)
+    met: dict[str, list[Point]] = field(default_factory=dict)
+    sent: dict[str, int] = field(default_factory=dict)  # calls of a clean journey
+    side: str = "lower"
+
+    def learn(self, journeys: Iterable[str] = FAULTED) -> None:
+        """Go through each journey with nothing in the way, and note its points and its end."""
+        self.scene.wire.forget()
+        self.scene.run("plan", TENANT, "--to", self.scene.upper, "-o", "json").expect(0)
+        assert [*looking_changes_nothing(self.scene.wire.calls)] == [], "I8"
+        for name in journeys:
+            if name in self.ended:
+                continue
+            self.go_to(JOURNEYS[name].begins)
+            self._learn(name)
+
+    def _learn(self, name: str) -> None:
+        since = runs_of(self.scene)
+        self.scene.wire.forget()
+        JOURNEYS[name].go(self.scene)
+        self.met[name] = points(self.scene.wire.calls, self.scene.journal_table)
+        self.sent[name] = len(self.scene.wire.calls)
+        self.side = JOURNEYS[name].ends
+        with self.scene.app.paused():
+            now = look(self.scene, since, None)
+            found = broken(now)
+        if found:
+            raise Broken(f"a clean journey {name}: {found}")
+        self.ended[name] = now.here
+
+    def go_to(self, side: str) -> None:
+        """Let the tenant be where a journey begins."""
+        if self.side != side:
+            name = "up" if side == "upper" else "down"
+            if name in self.ended:
+                JOURNEYS[name].go(self.scene)
+                self.side = side
+            else:
+                self._learn(name)
+
+    def hold(self, trial: Trial, fault: Faulting) -> bool:
+        """Make a trial; whether its point was reached. Raises `Broken`."""
+        journey = JOURNEYS[trial.journey]
+        if trial.journey not in self.ended:
+            self.go_to(journey.begins)
+            self._learn(trial.journey)
+        self.go_to(journey.begins)
+        since = runs_of(self.scene)
+        self.scene.wire.forget()
+        reached = fault(self, journey, trial)
+        self.side = journey.ends
+        with self.scene.app.paused():
+            found = broken(look(self.scene, since, self.ended[trial.journey]))
+        if found:
+            raise Broken("\n".join(each[:600] for each in found[:8]))
+        return reached
+
+
+Faulting = Callable[[Stage, Journey, Trial], bool]
+"""Goes a journey with a fault, to its end; whether the fault took place."""
