@@ -23,7 +23,8 @@ documented (`portability explain PORT-E105`); the exit code belongs to the famil
     ├── SelfUnwound              9  the run took itself back; the source serves
     ├── UnwindIncomplete        10  an undo failed; an operator is needed
     ├── Mismatch                11  verification difference, tripwire or drift
-    │   └── StampMoved              the directory record carries another stamp than expected
+    │   ├── StampMoved              the directory record carries another stamp than expected
+    │   └── SchemaDrift             attributes that the shared table does not know, and the estate does not map
     ├── WaitedTooLong           12  the watcher's patience ended; the run goes on
     ├── Interrupted    129/130/143  a signal parked the run
     ├── LeaseLost                5  this process no longer holds the run; it wrote nothing more
@@ -210,6 +211,12 @@ class StampMoved(Mismatch):
         self.run = run
         self.epoch = epoch
         self.act = act
+
+
+class SchemaDrift(Mismatch):
+    """Items of a tenant's own table have attributes that the shared one does not know, and the estate does not map."""
+
+    code = "PORT-E113"
 
 
 class JournalBroken(Mismatch):

@@ -12,12 +12,14 @@ from portability import errors
 from portability.aws.attributes import RawItem
 from portability.cli.compare_sides import flow_of
 from portability.cli.wiring import Desk
+from portability.model.estate import Model
 from portability.model.run import RunView
 from portability.report.text import plain
 from portability.steps.cutover.tripwire import slipped
 from portability.stores.base import DOUBT, Difference, Flow, Key, channel_name
 from portability.stores.dynamodb import unwritable
 from portability.stores.dynamodb.digest import canonical, key_hash
+from portability.stores.dynamodb.mapping import AttributeMapping
 from portability.stores.dynamodb.parking import CANARY
 
 WAITS = {DOUBT: "in doubt", unwritable.GROUP: "unwritable"}
@@ -64,10 +66,14 @@ def look_at_key(desk: Desk, run: str, store: str | None, key: str) -> KeyLook:
     (move,) = [one for one in desk.moves(plan, desk.observing) if one.store == planned.store]
     compared = move.compare_keys(flow, [typed])
     differences: list[Difference] = compared.differences
+    # On a way to a shared table both sides are told in its terms, as they are compared.
+    pools = planned.source.model is Model.SILO and planned.target.model is Model.POOL
+    mapping = AttributeMapping.of(plan.estate.stores[planned.store].attributes.of(plan.tenant))
     found: list[RawItem] = []
     for side in sides:
         got = desk.observing.items(region=side.region, role=side.role).batch_get(side.table, [typed])
-        found.append(got.items[0] if got.items else {})
+        item = got.items[0] if got.items else {}
+        found.append(mapping.shown(item) if pools and side.model is Model.SILO else item)
     unlike = [name for name in sorted(found[0].keys() | found[1].keys()) if found[0].get(name) != found[1].get(name)]
     differing = [name for name in unlike if not _mean_the_same(found, name)]
     return KeyLook(

@@ -36,6 +36,14 @@ Role = Annotated[
 Duration = Annotated[
     str, Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,6})?(ms|s|m|h|d)\Z", description="a duration: 500ms, 5s, 10m, 24h, 7d")
 ]
+AttributeTypes = Annotated[
+    str,
+    Meta(
+        pattern=r"^(S|N|B|BOOL|SS|NS|BS|L|M)( (S|N|B|BOOL|SS|NS|BS|L|M))*\Z",
+        description="types: one or several of S N B BOOL SS NS BS L M, with a space between",
+    ),
+]
+TenantName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:@-]{1,128}\Z", description="a tenant id")]
 
 _UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -182,6 +190,36 @@ class Consumer(Value, frozen=True, kw_only=True):
     on_move: Literal["attach_at_flip", "tolerate", "hook"]
 
 
+class Drift(Value, frozen=True, kw_only=True):
+    """What becomes of a tenant's attributes on the way to the shared table. Names are those of the tenant's table."""
+
+    rename: dict[Word, Word] = {}  # attribute -> its name in the shared table
+    cast: dict[Word, Literal["S", "N"]] = {}  # attribute -> its type there
+    keep: list[Word] = []  # goes as it is
+    archive: list[Word] = []  # is left out there
+
+
+class Attributes(Value, frozen=True, kw_only=True):
+    """What becomes of a tenant's attributes when it goes from a table of its own to the shared one.
+
+    Names are those of the tenant's own table. The way back is exact: a value that did not change comes back as it was.
+    """
+
+    # attribute -> its types in the shared table, such as S, or `S N`; keys and TTL need no line, and no other attribute
+    # gets there, while the run goes on neither. Left out: learnt from a sample of the shared table, before the run
+    pool: dict[Word, AttributeTypes] | None = None
+    rename: dict[Word, Word] = {}  # attribute -> its name in the shared table
+    cast: dict[Word, Literal["S", "N"]] = {}  # attribute -> its type there: a number as text, or text as a number
+    keep: list[Word] = []  # goes as it is, although the shared table does not have it, or not with that type
+    archive: list[Word] = []  # is left out there; it stays with the old copy, which `complete` archives whole
+    tenants: dict[TenantName, Drift] = {}  # tenants to which other lines apply, instead of the four above
+
+    def of(self, tenant: str) -> Drift:
+        """The lines that apply to a tenant."""
+        mine = Drift(rename=self.rename, cast=self.cast, keep=self.keep, archive=self.archive)
+        return self.tenants.get(tenant, mine)
+
+
 class StoreSpec(Value, frozen=True, kw_only=True):
     """One body of tenant data."""
 
@@ -193,6 +231,7 @@ class StoreSpec(Value, frozen=True, kw_only=True):
     tenant: TenantKey = TenantKey()  # how the tenant is found in the partition key
     mapping: Literal["keep"] = "keep"  # keys stay as they are: clients hold them
     ttl: Name | None = None  # the TTL attribute, whose expired items stay outside verification
+    attributes: Attributes = Attributes()  # the shared table's attributes, and what becomes of a tenant's that differ
     consumers: list[Consumer] = []  # every reader of the pool table's changes; an undeclared one is refused
     iac: Literal["acknowledged"] | None = None  # acknowledged: a table that a stack owns may be changed (stream, TTL)
 

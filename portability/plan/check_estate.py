@@ -8,6 +8,7 @@ from itertools import combinations
 
 from portability.model.estate import ApiKeys, Estate, Identity, Model, StoreSpec, Tier, seconds
 from portability.model.tenant import TENANT_ID
+from portability.plan.check_attributes import check_attributes
 from portability.plan.document import Path, shown
 from portability.plan.shape import suggestion
 
@@ -29,6 +30,7 @@ def check_estate(estate: Estate) -> Problems:
     for name, store in estate.stores.items():
         yield from _tables(("stores", name), store)
         yield from _tenant(("stores", name, "tenant"), store)
+        yield from check_attributes(("stores", name, "attributes"), store)
     yield from _stores(estate)
     yield from _fence(estate)
 

@@ -120,6 +120,13 @@ TEXT: dict[str, str] = {
         "The directory record carries another stamp than this run wrote. Somebody restored the record, or another run"
         " of this tool works with another journal. Nothing was flipped."
     ),
+    "PORT-E113": (
+        "A tenant that leaves tables of its own has items with attributes that the shared table does not know, with a "
+        "type it does not know, or that the estate's mapping has no image for. The message names them, counts them and"
+        " gives the line for the estate: `rename`, `cast`, `keep` or `archive` under the store's `attributes`. A plan "
+        "refuses what its sample shows (exit 3); this is the run's own reading of every item, and nothing was copied. "
+        "`portability cancel`, correct the estate, and migrate anew: a run keeps the estate that it began with."
+    ),
     "PORT-E120": "The watcher's patience ended (`--timeout`). The run goes on in its own process.",
     "PORT-E130": (
         "A signal parked the run at a safe point and its lease was released; `portability resume` goes on. Before a "

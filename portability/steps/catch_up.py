@@ -103,11 +103,11 @@ def report_lag(ctx: Context, lag: Lag) -> None:
 
 def refuse_unwritable(ctx: Context, channels: Channels) -> None:
     """Park where the destination refuses items for what they are: waiting does not help them."""
-    refused = channels.unwritable()
+    refused = channels.refused()
     if refused:
-        stores = ", ".join(f"{number} of {store}" for store, number in sorted(refused.items()))
         raise errors.Parked(
-            f"items that cannot be written at the destination: {stores}",
+            f"the destination refuses items for what they are; {'; '.join(refused)}",
             reason=ParkReason.GATE,
-            next=f"portability verify {ctx.run}",
+            next=f"correct them in the application, then portability resume {ctx.run}",
+            changed=f"The {ctx.view.serving} serves; nothing is frozen.",
         )

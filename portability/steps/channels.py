@@ -100,6 +100,13 @@ class Channels:
         found = {store: counts.get("unwritable", 0) for store, counts in self.counts().items()}
         return {store: number for store, number in found.items() if number}
 
+    def refused(self) -> list[str]:
+        """What `unwritable` counts, in words: how many of which store, some of their hashes, and why."""
+        return [
+            f"{number} items of {store} cannot be written: {self.by_store[store].refused()}"
+            for store, number in sorted(self.unwritable().items())
+        ]
+
     def stop(self) -> None:
         """Stop every poller; positions and keys stay durable. One that fails to stop does not keep the others."""
         _each(channel.stop for channel in self.by_store.values())

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from portability import errors
 from portability.model.change import Change, Finding, Sign
 from portability.steps import catalog
+from portability.steps.attributes import mapped
 from portability.steps.base import Context, Observe, Output, Phase, Preflighting, Step
 from portability.steps.directory import DirectoryRecord, directory_of
 from portability.steps.record_guard import fingerprint, routing_of
@@ -19,7 +20,11 @@ COULD_NOT_LOOK = (errors.AwsError, errors.Refused, errors.Mismatch)
 
 @dataclass(frozen=True)
 class Preflight:
-    """Gather every finding; refuse on the first block, with all of them in the refusal."""
+    """Gather every finding; refuse on the first block, with all of them in the refusal.
+
+    Where a tenant leaves tables of its own for shared ones, every item's attributes are looked at: one that the shared
+    table does not know, and the estate does not map, stops the run (exit 11) before anything is copied.
+    """
 
     uses: ClassVar[str] = "preflight"
     phase: ClassVar[Phase] = "prepare"
@@ -45,14 +50,17 @@ class Preflight:
                 )
                 for one in ctx.estate.stores[store.store].consumers
             ]
-        return lines
+        return [*lines, *mapped(ctx)]
 
     def apply(self, ctx: Context) -> Output:
-        """Raises `PreflightRefused` naming what, where and the fix of every block; warnings are noted."""
-        found = gather(ctx, [catalog.build(spec) for spec in ctx.plan.steps])
-        blocks = [finding for finding in found if finding.level == "block"]
-        if blocks:
+        """Raises `PreflightRefused` (what, where and the fix of every block) and `SchemaDrift`; warnings are noted."""
+        found = _look(ctx, [catalog.build(spec) for spec in ctx.plan.steps])
+        if blocks := _blocks(found):
             raise refusal(ctx.plan.tenant, blocks)
+        drift = [finding for move in ctx.moves for finding in move.drift(check=ctx.check)]
+        if blocks := _blocks(drift):
+            raise _drifted(ctx, blocks)
+        found += drift
         warnings = [{"about": finding.about, "text": finding.text} for finding in found if finding.level == "warn"]
         if warnings:
             ctx.note("warnings", found=warnings)
@@ -65,11 +73,15 @@ class Preflight:
 
 
 def gather(ctx: Observe, steps: Sequence[Step]) -> list[Finding]:
-    """Every finding about the move, read-only: what `plan` and `doctor` show and `preflight` refuses by.
+    """Every finding about the move, read-only: what `plan` and `doctor` show. Attributes are looked at in a sample.
 
     The estate first, then the tenant's record, the stores, and the steps' own conditions. A source that cannot be read
     is itself a block. Raises `Unauthorised`, `EndpointDown` and what says that this process must stop.
     """
+    return [*_look(ctx, steps), *(one for move in ctx.moves for one in _looked(move.store, move.drift))]
+
+
+def _look(ctx: Observe, steps: Sequence[Step]) -> list[Finding]:
     found = [*_looked("account", lambda: _account(ctx)), *_looked("journal", lambda: _journal(ctx))]
     found += _looked("directory", lambda: _directory(ctx))
     for move in ctx.moves:
@@ -80,12 +92,26 @@ def gather(ctx: Observe, steps: Sequence[Step]) -> list[Finding]:
     return found
 
 
+def _drifted(ctx: Context, blocks: Sequence[Finding]) -> errors.SchemaDrift:
+    """What a plan's sample did not show."""
+    return errors.SchemaDrift(
+        f"{ctx.plan.tenant} cannot move with these attributes:\n  {_listed(blocks)}",
+        next=f"portability cancel {ctx.run}, then correct the estate, which a run keeps as it began, and migrate anew",
+        changed="The source serves; nothing was copied.",
+    )
+
+
+def _blocks(found: Sequence[Finding]) -> list[Finding]:
+    return [finding for finding in found if finding.level == "block"]
+
+
 def refusal(tenant: str, blocks: Sequence[Finding]) -> errors.PreflightRefused:
     """The refusal that lists every block with its fix."""
-    lines = [f"{one.about}: {one.text}" + (f"  Fix: {one.next}" if one.next else "") for one in blocks]
-    return errors.PreflightRefused(
-        f"{tenant} cannot move:\n  " + "\n  ".join(lines), next=f"portability doctor {tenant}"
-    )
+    return errors.PreflightRefused(f"{tenant} cannot move:\n  {_listed(blocks)}", next=f"portability doctor {tenant}")
+
+
+def _listed(blocks: Sequence[Finding]) -> str:
+    return "\n  ".join(f"{one.about}: {one.text}" + (f"  Fix: {one.next}" if one.next else "") for one in blocks)
 
 
 def _looked(about: str, source: Callable[[], Iterable[Finding]]) -> list[Finding]:

@@ -13,6 +13,7 @@ from portability.model.estate import Duration, Identity, Model, Value, seconds
 from portability.model.plan import StoreMove
 from portability.steps import identity, user_removal
 from portability.steps.archive import Archived, verify_archive, write_archive
+from portability.steps.attributes import archiving
 from portability.steps.base import Context, Observe, Output, Phase, irreversible
 from portability.steps.channels import CLOSING, Channels, open_channels
 from portability.steps.cutover.routing import waits_for_retirement
@@ -55,7 +56,11 @@ class RetireSource:
         return [*deletions(ctx, archive=self.with_.archive == "s3", pool=pool, row=row), stamp]
 
     def findings(self, ctx: Observe) -> Sequence[Finding]:
-        """An old copy without a place for its archive blocks."""
+        """An old copy without a place for its archive blocks, and so does an archive that is wanted and not made."""
+        if self.with_.archive == "none" and (stores := archiving(ctx)):
+            text = f"attributes of {', '.join(stores)} are archived with the old copy, and the recipe makes no archive"
+            fix = "take `archive: none` off the retire_source step, or take them out of `attributes.archive`"
+            return [Finding(level="block", about="archive", text=text, next=fix)]
         if ctx.estate.archive is not None or self.with_.archive == "none" or not _leaves_a_copy(ctx):
             return []
         text = "the old copy is archived before it is deleted, and the estate names no bucket"

@@ -195,6 +195,9 @@ class Channel(Protocol):
     def counts(self) -> dict[str, int]:
         """`synced`, `parked`, `doubtful`, `unwritable`, `foreign_dropped` so far."""
 
+    def refused(self) -> str:
+        """The unwritable keys, by hash and reason; "" where there is none."""
+
     def stop(self) -> None:
         """Stop the thread; positions and keys stay durable."""
 
@@ -250,6 +253,12 @@ class Move(Protocol):
 
     def estimate(self, *, exact: bool) -> Estimate:
         """Items and bytes of the tenant at the source, within a stated RCU budget unless `exact`."""
+
+    def drift(self, *, check: Callable[[], None] | None = None) -> list[Finding]:
+        """Preflight of a tenant that leaves tables of its own for shared ones: attributes that those do not know.
+
+        From a sample, within the estimate's budget; with `check`, called between pages, every item is read.
+        """
 
     def provisioning(self) -> list[Change]:
         """What the target still needs, as observed: `+ table`, or `=` when adopted or there."""

@@ -52,7 +52,8 @@ NOT_A_DOCUMENT = {
 
 GOLDEN = Path(__file__).parent / "bad"
 WRONG: dict[str, dict[str, dict[str, str]]] = {
-    name: yaml.safe_load((GOLDEN / f"{name}.yaml").read_text()) for name in ("estate", "pattern", "recipe")
+    name: yaml.safe_load((GOLDEN / f"{name}.yaml").read_text())
+    for name in ("attributes", "estate", "pattern", "recipe")
 }
 
 
@@ -92,6 +93,15 @@ def test_an_estate_with_one_thing_wrong_is_refused_where_it_is_wrong(name: str, 
 @pytest.mark.parametrize("name", WRONG["pattern"])
 def test_a_pattern_that_could_claim_a_neighbours_keys_is_refused(name: str, here: Path) -> None:
     wrong = WRONG["pattern"][name]
+    (here / "e.yaml").write_text(edited(ESTATE, wrong["old"], wrong["new"]))
+    with pytest.raises(errors.FileInvalid) as refusal:
+        load_estate("e.yaml")
+    assert refusal.value.what == f"e.yaml:{wrong['says']}"
+
+
+@pytest.mark.parametrize("name", WRONG["attributes"])
+def test_a_mapping_that_could_lose_or_mix_up_attributes_is_refused(name: str, here: Path) -> None:
+    wrong = WRONG["attributes"][name]
     (here / "e.yaml").write_text(edited(ESTATE, wrong["old"], wrong["new"]))
     with pytest.raises(errors.FileInvalid) as refusal:
         load_estate("e.yaml")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
@@ -123,6 +123,9 @@ class Picky:
         if self.fails is not None:
             raise self.fails
         return self.found
+
+    def drift(self, *, check: Callable[[], None] | None = None) -> Sequence[Finding]:
+        return ()
 
     def preview(self, ctx: Observe) -> Sequence[Change]:
         return []

@@ -198,6 +198,9 @@ class FakeChannel:
     def counts(self) -> dict[str, int]:
         return {"synced": self._synced, "unwritable": self._move.unwritable}
 
+    def refused(self) -> str:
+        return "a hash (a reason)"
+
     def stop(self) -> None:
         self._state = None
         if self in self._move.running:
@@ -235,6 +238,9 @@ class FakeMove:
         return {}
 
     def findings(self) -> list[Finding]:
+        return []
+
+    def drift(self, *, check: Callable[[], None] | None = None) -> list[Finding]:
         return []
 
     def estimate(self, *, exact: bool) -> Estimate:

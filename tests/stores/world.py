@@ -76,6 +76,7 @@ class World:
         gsi: bool = False,
         horizon: str = "300ms",
         ttl: str | None = None,
+        attributes: dict[str, Any] | None = None,
     ) -> None:
         self.prefix = prefix
         self.sort_type = sort_type
@@ -99,6 +100,7 @@ class World:
                         "partition_key": "pk",
                         **({"sort_key": sort_key} if sort_key else {}),
                         **({"ttl": ttl} if ttl else {}),
+                        "attributes": attributes or {},
                         "tenant": {
                             "pattern": pattern,
                             **({"suffixes": {"default": [1, 3]}} if "suffix" in pattern else {}),

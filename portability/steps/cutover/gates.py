@@ -142,7 +142,7 @@ def _behind(ctx: Context, channels: Channels, lag: Lag, limits: Limits) -> list[
         reasons.append(f"{lag.parked} keys are parked")
     if lag.doubtful:
         reasons.append(f"{lag.doubtful} writes are in doubt")
-    reasons += [f"{number} items of {store} cannot be written" for store, number in channels.unwritable().items()]
+    reasons += channels.refused()
     now = stream_arns(ctx, channels.flow)
     reasons += [
         f"the change stream of {store} was replaced" for store, arn in channels.arns.items() if now[store] != arn

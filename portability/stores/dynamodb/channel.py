@@ -200,6 +200,10 @@ class DynamoChannel:
             "foreign_dropped": poller.foreign,
         }
 
+    def refused(self) -> str:
+        """See `Channel.refused`."""
+        return str(self._w.sync.unwritable)
+
     def put_canary(self, key: Key) -> None:
         """Write a canary at the origin, and let its key through to the other side."""
         self._poller.expected.add(self._w.origin.layout.key_id(key))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from portability.aws.attributes import RawItem
@@ -15,11 +16,16 @@ from portability.stores.dynamodb.table import Table
 BUDGET = 200.0  # read units a store's estimate may use
 SAMPLE = 100  # items of a page that is read for the sake of their size
 
+Look = Callable[[Iterable[RawItem]], None]
+"""Told of the tenant's items on every page that is read."""
+
 
 @dataclass
 class _Seen:
     items: int = 0
     bytes: int = 0
+    budget: float = BUDGET
+    look: Look = lambda _: None
     rcu: float = 0.0
     largest: float = 0.0  # read units of the largest page
     open: list[str] = field(default_factory=list)  # units not read to their end
@@ -27,10 +33,11 @@ class _Seen:
     @property
     def may_read(self) -> bool:
         """Whether another page as large as the largest stays within the budget."""
-        return self.rcu + self.largest <= BUDGET
+        return self.rcu + self.largest <= self.budget
 
     def page(self, items: list[RawItem], rcu: float) -> None:
         """Count a page."""
+        self.look(items)
         self.items += len(items)
         self.bytes += sum(map(digest.size_of, items))
         self.rcu += rcu
@@ -53,16 +60,18 @@ def exact(reading: Reading, units: list[str]) -> Estimate:
     return Estimate(items, size, rcu, exact=True)
 
 
-def within_budget(reading: Reading, units: list[str], table: Table) -> Estimate:
-    """Read pages until the budget is spent; guess the rest.
+def within_budget(
+    reading: Reading, units: list[str], table: Table, *, budget: float = BUDGET, look: Look = lambda _: None
+) -> Estimate:
+    """Read pages until the budget (read units) is spent, showing each to `look`; guess the rest.
 
     The guess for named partitions lies between what was read and what the whole table holds (their geometric mean);
     for a scanned table the share of the tenant's items among those read is taken for the share of all.
     """
     total = int(table.description.get("ItemCount", 0))
     if all(unit.startswith("s/") for unit in units):
-        return _share(reading, units, total)
-    seen = _Seen()
+        return _share(reading, units, total, _Seen(budget=budget, look=look))
+    seen = _Seen(budget=budget, look=look)
     for unit in units:
         _look(reading, unit, seen)
     if not seen.open:
@@ -82,8 +91,8 @@ def _look(reading: Reading, unit: str, seen: _Seen) -> None:
     seen.open.append(unit)
 
 
-def _share(reading: Reading, units: list[str], total: int) -> Estimate:
-    seen, looked = _Seen(), 0
+def _share(reading: Reading, units: list[str], total: int, seen: _Seen) -> Estimate:
+    looked = 0
     for unit in units:
         segment, of = Segments.parse(unit)
         start = None

@@ -9,7 +9,7 @@ from typing import Any
 
 from portability import errors
 from portability.model.change import Change, Finding
-from portability.model.estate import StoreSpec
+from portability.model.estate import Model, StoreSpec
 from portability.model.plan import StoreMove
 from portability.model.rate import Rate
 from portability.model.run import Cursor
@@ -31,12 +31,14 @@ from portability.stores.dynamodb import canary, capacity, digest, estimate
 from portability.stores.dynamodb.channel import DynamoChannel
 from portability.stores.dynamodb.compare import Compare
 from portability.stores.dynamodb.copy import Copy
+from portability.stores.dynamodb.drifting import Drifting
 from portability.stores.dynamodb.erase import Erase
 from portability.stores.dynamodb.findings import End as Observed
 from portability.stores.dynamodb.findings import Look
 from portability.stores.dynamodb.layout import KeyId, Layout, Partitions, Segments
 from portability.stores.dynamodb.plane import GET_AT_ONCE, SIDE_BY_SIDE, chunks, distinct
 from portability.stores.dynamodb.provision import Provision
+from portability.stores.dynamodb.reading import Reading
 from portability.stores.dynamodb.sample import sample
 from portability.stores.dynamodb.sides import Direction, End, Surroundings, direction, end
 from portability.stores.dynamodb.wiring import Pace, Wiring
@@ -72,11 +74,17 @@ class DynamoMove:
         self._pace = pace
         self._source = end(plan_move.source, layout, spec, around)
         self._target = end(plan_move.target, layout, spec, around)
-        monotonic = around.clock.monotonic
-        self._ways = {flow: direction(flow, self._source, self._target, monotonic) for flow in Flow}
+        # Attributes are mapped on the way from a table of the tenant's own to the shared one, and back again.
+        pools = plan_move.source.model is Model.SILO and plan_move.target.model is Model.POOL
+        self._drift = Drifting(spec, layout, self._source, self._target) if pools else None
+        self._ways = {flow: self._way(flow) for flow in Flow}
         self._live: dict[Flow, set[DynamoChannel]] = {flow: set() for flow in Flow}
         self._writers: Executor | None = None
         self._types: dict[str, str] = {}  # of the key attributes
+
+    def _way(self, flow: Flow) -> Direction:
+        carry = None if self._drift is None else self._drift.carry(flow)
+        return direction(flow, self._source, self._target, self._around.clock.monotonic, carry)
 
     # ------------------------------------------------------------------------------------------------- plan and target
 
@@ -115,7 +123,13 @@ class DynamoMove:
         table = self._source.observed()
         if table is None:
             return Estimate(0, 0, 0.0, exact=True)
+        if self._drift is not None:
+            return self._drift.sampled(table).estimate
         return estimate.within_budget(self._source.reading, units, table)
+
+    def drift(self, *, check: Callable[[], None] | None = None) -> list[Finding]:
+        """See `Move`."""
+        return [] if self._drift is None else self._drift.findings(check)
 
     def provisioning(self) -> list[Change]:
         """See `Move`."""
@@ -210,14 +224,18 @@ class DynamoMove:
     def _compare(self, flow: Flow) -> Compare:
         way, clock = self._ways[flow], self._around.clock
         return Compare(
-            origin=way.origin.reading,
-            destination=way.destination.reading,
+            origin=self._compared(way.origin),
+            destination=self._compared(way.destination),
             sync=way.sync,
             now=clock.now,
             sleep=clock.sleep,
             ttl=self._spec.ttl,
             excused=lambda key_id: self._has_changed(flow, key_id),
         )
+
+    def _compared(self, one: End) -> Reading:
+        """A side as it is compared: both in the shared table's terms."""
+        return one.reading if self._drift is None else self._drift.compared(one)
 
     def _has_changed(self, flow: Flow, key_id: KeyId) -> bool:
         return any(channel.has_changed(key_id) for channel in self._live[flow].copy())

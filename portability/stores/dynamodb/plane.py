@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from portability import errors
@@ -56,6 +56,7 @@ class Plane:
     items: Items
     retry: Retry
     lanes: Lanes = field(default_factory=Lanes)  # through which every request goes
+    image: Callable[[RawItem], RawItem] | None = None  # what is read is shown as this; keys are never mapped
 
     def partition(
         self,
@@ -125,7 +126,7 @@ class Plane:
             ticket.throttled()
             raise
         ticket.settle(page.rcu, items=len(page.items))
-        return page
+        return page if self.image is None else replace(page, items=[self.image(item) for item in page.items])
 
     def present(self, keys: Sequence[Key], *, names: Sequence[str] = ()) -> dict[KeyId, RawItem]:
         """The items of these keys that exist, by key. A key that is missing here was answered and is absent."""
@@ -147,7 +148,7 @@ class Plane:
             failures = 0 if len(unanswered) < len(asked) else failures + 1
             if unanswered:
                 self._pause(failures, "dynamodb.BatchGetItem")
-        return found
+        return found if self.image is None else {key_id: self.image(item) for key_id, item in found.items()}
 
     def write(
         self,
@@ -245,7 +246,7 @@ class Plane:
     ) -> None:
         # One bad item refuses its whole batch, and nothing of it was written: the others are good alone.
         if len(puts) + len(deletes) == 1:
-            written.unwritable.append((self.layout.key((*puts, *deletes)[0]), refusal.aws_code or "refused"))
+            written.unwritable.append((self.layout.key((*puts, *deletes)[0]), _reason(refusal)))
             return
         for item in puts:
             self._write_batch([item], [], written)
@@ -261,6 +262,13 @@ class Plane:
                 next=errors.AGAIN,
             )
         self.retry.sleep(self.retry.pause(max(1, failures)))
+
+
+def _reason(refusal: errors.BadRequest) -> str:
+    """Why the service refuses an item, in our words where they are known: its own may quote what a tenant wrote."""
+    known = {"Item size": "larger than 400 KB", "Type mismatch for Index Key": "an index key of another type"}
+    said = next((words for part, words in known.items() if part in refusal.what), "")
+    return said or refusal.aws_code or "refused"
 
 
 def chunks(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -16,6 +16,7 @@ from portability.model.plan import Side
 from portability.retry import Retry
 from portability.stores.base import Flow
 from portability.stores.dynamodb.capacity import CONSUMED, LOOKED_BACK, UNKNOWN, Peak
+from portability.stores.dynamodb.carry import Carry
 from portability.stores.dynamodb.doubt import Doubt
 from portability.stores.dynamodb.in_flight import InFlight
 from portability.stores.dynamodb.layout import Index, Layout, Reach
@@ -108,6 +109,7 @@ class Direction:
     in_flight: InFlight
     doubt: Doubt
     unwritable: Unwritable
+    carry: Carry | None = None
     sync: Sync = field(init=False)
 
     def through(self, lanes: Lanes) -> tuple[Reading, Sync]:
@@ -120,15 +122,18 @@ class Direction:
         return replace(self.origin.reading, plane=origin), replace(self.sync, origin=origin, destination=destination)
 
     def __post_init__(self) -> None:
-        sync = Sync(self.origin.plane, self.destination.plane, self.in_flight, self.doubt, self.unwritable)
+        sync = Sync(self.origin.plane, self.destination.plane, self.in_flight, self.doubt, self.unwritable, self.carry)
         object.__setattr__(self, "sync", sync)
 
 
-def direction(flow: Flow, source: End, target: End, monotonic: Callable[[], float]) -> Direction:
+def direction(
+    flow: Flow, source: End, target: End, monotonic: Callable[[], float], carry: Carry | None = None
+) -> Direction:
     """The direction of a flow."""
     origin, destination = (source, target) if flow is Flow.FORWARD else (target, source)
     layout, horizon = source.layout, source.around.horizon
-    return Direction(flow, origin, destination, InFlight(), Doubt(layout, monotonic, horizon), Unwritable(layout))
+    doubt = Doubt(layout, monotonic, horizon)
+    return Direction(flow, origin, destination, InFlight(), doubt, Unwritable(layout), carry)
 
 
 def layout_of(store: str, spec: StoreSpec, tenant: str, canary_prefix: str, suffixes: tuple[int, int] | None) -> Layout:

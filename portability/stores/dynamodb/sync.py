@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from portability import errors
 from portability.aws.attributes import RawItem
 from portability.stores.base import Key, Synced
+from portability.stores.dynamodb.carry import Carry
 from portability.stores.dynamodb.doubt import Doubt
 from portability.stores.dynamodb.in_flight import InFlight
 from portability.stores.dynamodb.plane import GET_AT_ONCE, Plane, Written, chunks, distinct
@@ -27,6 +28,7 @@ class Sync:
     in_flight: InFlight
     doubt: Doubt
     unwritable: Unwritable
+    carry: Carry | None = None  # what becomes of attributes on the way; None: items go as they are
 
     def __call__(self, keys: Sequence[Key], *, canaries: bool = False, pool: Executor | None = None) -> Synced:
         """Sync keys of this tenant (with `canaries`, this tool's own too).
@@ -77,6 +79,9 @@ class Sync:
         self.doubt.secure()
         written = Written()
         try:
+            if self.carry is not None and puts:
+                puts, refused = self.carry(puts, self.destination)
+                written.unwritable += refused
             return self.destination.write(puts, deletes, canaries=canaries, pool=pool, into=written)
         finally:
             if written.indefinite:

@@ -39,6 +39,8 @@ class Unwritable:
             with self._lock:
                 before = self._keys.get(key_id)
             if before is not None and before[2]:
+                with self._lock:
+                    self._keys[key_id] = (key, reason, before[2])
                 continue
             id_ = self._ledger.park(self._channel, GROUP, [key]) if self._ledger is not None else ""
             with self._lock:
