@@ -16,6 +16,8 @@ from tests.support.world import World
 
 WRITERS = 4
 LONGEST = 12.0  # seconds into a run that a kill may come
+AGAIN, SAID_AGAIN = {5, 7}, 3
+"""On a busy machine a lease may run out and a channel fall behind: the run stops safely, and the command is repeated."""
 
 
 @pytest.mark.world_items(1200)
@@ -60,6 +62,11 @@ def _moved_with_kills(world: World, tier: str, rng: random.Random, *, kills: int
         process = world.start(*argv)
         time.sleep(rng.uniform(1.0, LONGEST))
         world.kill(process)
-    done = world.run(*argv).expect(0).json
-    run: str = done["run_id"] or world.run("status", "tenant-42", "-o", "json").expect(0).json["run_id"]
+    done = world.run(*argv)
+    for _ in range(SAID_AGAIN):
+        if done.exit not in AGAIN:
+            break
+        done = world.run(*argv)
+    told = done.expect(0).json
+    run: str = told["run_id"] or world.run("status", "tenant-42", "-o", "json").expect(0).json["run_id"]
     return run
