@@ -92,7 +92,7 @@ def freezing(stage: Stage, journey: Journey, trial: Trial) -> bool:
         late.start()
         at.let_go()
         try:
-            at.go_on(HELD_ELSEWHERE)
+            at.go_on(HELD_ELSEWHERE, wait="30s")
             late.join()
             before = [call.mutating for call in wire.calls]
         finally:

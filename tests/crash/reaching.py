@@ -51,10 +51,13 @@ class Reached:
         self.scene.kill(self.process)
         self.let_go()
 
-    def go_on(self, *codes: int) -> None:
-        """Say the command again, and again while it ends with one of `codes`, until its run is where it should be."""
+    def go_on(self, *codes: int, wait: str = "0s") -> None:
+        """Say the command again, and again while it ends with one of `codes`, until its run is where it should be.
+
+        `wait` is for how long it waits for a lease that somebody else holds.
+        """
         scene, act = self.scene, self.act
-        ran = scene.run(*act.words(scene))
+        ran = scene.run(*act.words(scene), "--lock-timeout", wait)
         for _ in range(GO_ONS):
             if ran.exit not in codes or ran.exit == act.code:
                 break
