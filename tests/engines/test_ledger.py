@@ -17,7 +17,7 @@ from tests.support.world import World
 WRITERS = 4
 LONGEST = 12.0  # seconds into a run that a kill may come
 AGAIN, SAID_AGAIN = {5, 7}, 3
-"""On a busy machine a lease may run out and a channel fall behind: the run stops safely, and the command is repeated."""
+"""On a busy machine a lease runs out, a channel falls behind: the run stops safely, and the command is repeated."""
 
 
 @pytest.mark.world_items(1200)
