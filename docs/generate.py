@@ -23,7 +23,7 @@ import msgspec
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from portability import errors  # noqa: E402 - found from the source tree this script stands in
+from portability import errors, testing  # noqa: E402 - found from the source tree this script stands in
 from portability.cli.exit_codes import TABLE  # noqa: E402
 from portability.engine import gates  # noqa: E402
 from portability.model.estate import Estate  # noqa: E402
@@ -80,6 +80,7 @@ def pages() -> dict[str, str]:
         "steps.md": steps_page(),
         "errors.md": errors_page(),
         "exit-codes.md": exit_codes_page(),
+        "contracts.md": contracts_page(),
     }
 
 
@@ -212,6 +213,23 @@ def steps_page() -> str:
             for inner in reached(options)[1:]
             for section in (f"### {inner.__name__}", _doc(inner), table(inner))
         ]
+    return _page(parts)
+
+
+def contracts_page() -> str:
+    """Every rule of the suites and what it holds, then what a scene is."""
+    how = "`portability.testing` holds a step and a store to these rules; [how to run them](../how-to/extend.md)."
+    parts = ["# Contracts", NOTE, how]
+    for title, rules, scene in (
+        ("A step", testing.STEP_RULES, testing.StepScene),
+        ("A store", testing.STORE_RULES, testing.StoreScene),
+    ):
+        rows = ["| rule | what it holds |", "|---|---|"]
+        rows += [f"| `{name}` | {' '.join((inspect.getdoc(rule) or '').split())} |" for name, rule in rules.items()]
+        parts += [f"## {title}", "\n".join(rows), f"### {scene.__name__}", _doc(scene)]
+        members = {name: one for name, one in vars(scene).items() if callable(one) or isinstance(one, property)}
+        told = {name: inspect.getdoc(one) or "" for name, one in members.items() if not name.startswith("_")}
+        parts.append("\n".join(f"* `{name}`: {' '.join(text.split())}" for name, text in told.items()))
     return _page(parts)
 
 

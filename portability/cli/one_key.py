@@ -58,6 +58,10 @@ def look_at_key(desk: Desk, run: str, store: str | None, key: str) -> KeyLook:
             f"which store? --store is one of: {names}", next="portability verify RUN --store STORE --key K"
         )
     planned, flow = moving[0], flow_of(view)
+    if not plan.estate.stores[planned.store].in_dynamodb:
+        raise errors.UsageMistake(
+            f"--key reads DynamoDB, and {planned.store} is kept elsewhere", next=f"portability verify {run}"
+        )
     sides = (planned.source, planned.target) if flow is Flow.FORWARD else (planned.target, planned.source)
     typed = _late(desk, view, planned.store, key)
     if typed is None:

@@ -63,8 +63,9 @@ class _Where:
         self.ranges = self.tables([name for name in ranges if name])
         self.journal = self.tables([estate.journal.table])
         placements = [place for tier in estate.tiers.values() for place in tier.placements.values()]
-        self.pools = self.tables(store.pool_table(place) for store in estate.stores.values() for place in placements)
-        self.silos = self.tables(store.silo.replace("{slug}", "*") for store in estate.stores.values())
+        stores = [store for store in estate.stores.values() if store.in_dynamodb]
+        self.pools = self.tables(store.pool_table(place) for store in stores for place in placements)
+        self.silos = self.tables(store.silo.replace("{slug}", "*") for store in stores)
 
     def arns(self, service: str, names: Iterable[str], *, region: bool = True) -> list[str]:
         accounts = self.estate.accounts

@@ -7,7 +7,7 @@ expected of a field's text.
 from __future__ import annotations
 
 import enum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -223,7 +223,7 @@ class Attributes(Value, frozen=True, kw_only=True):
 class StoreSpec(Value, frozen=True, kw_only=True):
     """One body of tenant data."""
 
-    kind: Literal["dynamodb"] = "dynamodb"  # the engine
+    kind: Word = "dynamodb"  # the engine: dynamodb, or a kind that an installed package brings
     pool: TableTemplate  # the shared table; {pool} is the placement's pool
     silo: TableTemplate  # a tenant's own table; {slug} is the tenant id made fit for resource names
     partition_key: Name  # the tables' partition key
@@ -234,6 +234,12 @@ class StoreSpec(Value, frozen=True, kw_only=True):
     attributes: Attributes = Attributes()  # the shared table's attributes, and what becomes of a tenant's that differ
     consumers: list[Consumer] = []  # every reader of the pool table's changes; an undeclared one is refused
     iac: Literal["acknowledged"] | None = None  # acknowledged: a table that a stack owns may be changed (stream, TTL)
+    options: dict[str, Any] = {}  # what a kind of another package is told; dynamodb takes none
+
+    @property
+    def in_dynamodb(self) -> bool:
+        """Whether its tables are DynamoDB's: nothing else may be asked there about them."""
+        return self.kind == "dynamodb"
 
     def pool_table(self, placement: Placement) -> str:
         """The pooled table's name in `placement`."""

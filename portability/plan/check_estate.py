@@ -11,6 +11,7 @@ from portability.model.tenant import TENANT_ID
 from portability.plan.check_attributes import check_attributes
 from portability.plan.document import Path, shown
 from portability.plan.shape import suggestion
+from portability.stores import catalog
 
 Problems = Iterator[tuple[Path, str]]
 
@@ -28,6 +29,7 @@ def check_estate(estate: Estate) -> Problems:
     yield from _names(estate)
     yield from _tiers(estate)
     for name, store in estate.stores.items():
+        yield from _kind(("stores", name), store)
         yield from _tables(("stores", name), store)
         yield from _tenant(("stores", name, "tenant"), store)
         yield from check_attributes(("stores", name, "attributes"), store)
@@ -143,6 +145,13 @@ def _routed(estate: Estate, path: Path, tier: Tier) -> Problems:
             (*path, "placements"),
             "several, but neither `directory.placement` nor `directory.stores` says which one a tenant has",
         )
+
+
+def _kind(path: Path, store: StoreSpec) -> Problems:
+    if store.kind not in (kinds := catalog.known()):
+        yield (*path, "kind"), f"no installed package brings {shown(store.kind)}{suggestion(store.kind, kinds)}"
+    elif store.in_dynamodb and store.options:
+        yield (*path, "options"), "a dynamodb store takes none"
 
 
 def _tables(path: Path, store: StoreSpec) -> Problems:

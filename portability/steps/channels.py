@@ -191,9 +191,9 @@ def origin_of(move: StoreMove, flow: Flow) -> tuple[str, str, str | None]:
 
 
 def stream_arns(ctx: Observe, flow: Flow) -> dict[str, str | None]:
-    """The latest stream ARN of every moving store's origin; None where the stream is off or the table is not there."""
+    """The latest stream ARN of every moving DynamoDB store's origin; None where the stream is off or no table there."""
     found: dict[str, str | None] = {}
-    for move in ctx.plan.moving:
+    for move in _in_dynamodb(ctx):
         description = _described(ctx, move, flow) or {}
         enabled = (description.get("StreamSpecification") or {}).get("StreamEnabled", False)
         found[move.store] = description.get("LatestStreamArn") if enabled else None
@@ -206,13 +206,17 @@ def streams_off(ctx: Observe, flow: Flow) -> list[str]:
     Where consumers are declared it is made with the stream that its model has.
     """
     off = []
-    for move in ctx.plan.moving:
+    for move in _in_dynamodb(ctx):
         description = _described(ctx, move, flow)
         if description is None and ctx.estate.stores[move.store].consumers:
             description = _described(ctx, move, flow.opposite)
         if not (description and (description.get("StreamSpecification") or {}).get("StreamEnabled", False)):
             off.append(origin_of(move, flow)[0])
     return off
+
+
+def _in_dynamodb(ctx: Observe) -> list[StoreMove]:
+    return [move for move in ctx.plan.moving if ctx.estate.stores[move.store].in_dynamodb]
 
 
 def _described(ctx: Observe, move: StoreMove, flow: Flow) -> Mapping[str, Any] | None:

@@ -193,6 +193,9 @@ def _residual(ctx: Context) -> list[dict[str, str]]:
     until = dt.datetime.fromtimestamp(ctx.clock.now(), dt.UTC) + dt.timedelta(days=PITR_DAYS)
     left: list[dict[str, str]] = []
     for move in ctx.plan.moving:
+        if not ctx.estate.stores[move.store].in_dynamodb:
+            left.append({"what": "the engine's own backups", "where": move.source.table, "expires": "by its own rules"})
+            continue
         dynamo = ctx.aws.dynamodb(region=move.source.region, role=move.source.role)
         table = move.source.table
         if dynamo.pitr(table):

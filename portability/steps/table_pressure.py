@@ -63,7 +63,9 @@ class TablePressure:
 
     def _tables(self) -> dict[tuple[str, str | None], list[str]]:
         found: dict[tuple[str, str | None], list[str]] = defaultdict(list)
-        for side in (side for move in self.ctx.plan.moving for side in (move.source, move.target)):
+        stores = self.ctx.estate.stores
+        moving = [move for move in self.ctx.plan.moving if stores[move.store].in_dynamodb]
+        for side in (side for move in moving for side in (move.source, move.target)):
             if side.model is Model.POOL and side.table not in found[side.region, side.role]:
                 found[side.region, side.role].append(side.table)
         return found
