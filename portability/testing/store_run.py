@@ -203,7 +203,7 @@ class StoreRun:
 
     def settle(self, channel: Channel) -> None:
         """Wait for everything that the channel knows of or is about to read."""
-        deadline = time.monotonic() + self.scene.patience
+        deadline = time.monotonic() + self.scene.patience + self.scene.horizon
         while True:
             channel.lag()  # raises what its poller died of
             try:

@@ -28,7 +28,7 @@ class StoreScene(ABC):
     """One store of one tenant between two sides that are there and empty, except for the neighbours' items.
 
     An item is a number below 1,000 and a short text; how it is kept is the store's. The neighbours' ids begin like the
-    tenant's. Set the move's horizon (how late a write without an answer may land) to `horizon` seconds.
+    tenant's. `move` sets the horizon (how late a write without an answer may land) to what `horizon` says by then.
     """
 
     horizon: float = 0.3

@@ -110,7 +110,7 @@ class ShelfScene(StoreScene):
             retry=Retry(),
             rng=random.Random(1),
         )
-        made.send = wire
+        made.send, made.horizon = wire, self.horizon
         tampered: Move = self._tamper(made)
         return tampered
 

@@ -160,6 +160,11 @@ class ShelfChannel:
         with self._move.lock, self._lock:
             self._changed = set()
 
+    def recent(self, since: float, *, patience: float) -> list[Key]:
+        """See `Channel`: the log keeps everything."""
+        lines = self._origin.log(self._move.tenant, 0)
+        return [key_of(number) for number in dict.fromkeys(number for _, number, at in lines if at >= since)]
+
     def slips(self) -> list[str]:
         """See `Channel`."""
         with self._lock:
