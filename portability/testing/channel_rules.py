@@ -118,6 +118,18 @@ def what_changed_since_the_mark_is_told(case: StoreCase) -> None:
             hold(key in told, "a new process does not tell a key that changed a moment ago")
 
 
+def a_channel_tells_what_it_cannot_write(case: StoreCase) -> None:
+    """An item that the other side refuses is told until it is written; where there is such an item."""
+    with scene_of(case) as run:
+        process = Process()
+        move = run.move(process)
+        run.copy(move)
+        with run.channel(move, run.ledger(process)) as channel:
+            hold(not channel.refused(), "keys are told as unwritable, and nothing was written")
+            if run.scene.unwritable() is not None:
+                run.until(lambda: _lives(channel) and channel.refused(), "an unwritable key is not told")
+
+
 def a_channel_killed_at_any_write_loses_nothing(case: StoreCase) -> None:
     """At each of its writes, to journal and other side, during the copy and after it: the next process ends equal."""
     for during in (True, False):
@@ -219,6 +231,7 @@ RULES = (
     a_channel_that_parks_writes_nothing,
     a_tripwire_tells_and_writes_nothing,
     what_changed_since_the_mark_is_told,
+    a_channel_tells_what_it_cannot_write,
     a_channel_killed_at_any_write_loses_nothing,
     a_key_in_doubt_is_written_again,
     a_doubt_outlives_its_process,

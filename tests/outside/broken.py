@@ -317,6 +317,10 @@ def knows_of_no_change(channel: Any, _move: Any) -> None:
     channel.changed = list
 
 
+def is_silent_about_refusals(channel: Any, _move: Any) -> None:
+    channel.refused = str
+
+
 def forgets_doubt(channel: Any, _move: Any) -> None:
     channel.doubt = lambda _keys: None
 
@@ -361,6 +365,7 @@ BROKEN_STORES: tuple[tuple[str, Callable[[Any], Any]], ...] = (
     ("a_tripwire_tells_and_writes_nothing", with_channel(syncs_in_every_state)),
     ("a_tripwire_tells_and_writes_nothing", with_channel(tells_no_slip)),
     ("what_changed_since_the_mark_is_told", with_channel(knows_of_no_change)),
+    ("a_channel_tells_what_it_cannot_write", with_channel(is_silent_about_refusals)),
     ("a_channel_killed_at_any_write_loses_nothing", with_channel(moves_on_before_it_syncs)),
     ("a_key_in_doubt_is_written_again", with_channel(forgets_doubt)),
     ("a_doubt_outlives_its_process", with_channel(doubts_in_memory)),

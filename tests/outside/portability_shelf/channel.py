@@ -165,6 +165,10 @@ class ShelfChannel:
         lines = self._origin.log(self._move.tenant, 0)
         return [key_of(number) for number in dict.fromkeys(number for _, number, at in lines if at >= since)]
 
+    def refused(self) -> str:
+        """See `Channel`."""
+        return "; ".join(f"{hash_of(str(number))}: {why}" for number, why in sorted(self._move.refused.items()))
+
     def slips(self) -> list[str]:
         """See `Channel`."""
         with self._lock:

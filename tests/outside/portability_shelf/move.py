@@ -74,6 +74,7 @@ class ShelfMove:
     horizon: float
     send: Send = at_once
     doubts: dict[Flow, list[ShelfChannel]] = field(default_factory=lambda: {flow: [] for flow in Flow})
+    refused: dict[int, str] = field(default_factory=dict)  # items that a side does not take, and why
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def ends(self, flow: Flow) -> tuple[Shelf, Shelf]:
@@ -142,6 +143,9 @@ class ShelfMove:
                 channel.inherit(keys)
             if values:
                 self._put(flow, destination, values, keys)
+            for number in values:
+                self.refused.pop(number, None)
+            self.refused |= dict.fromkeys(long, "too long")
             there = sum(value is not None for value in values.values())
             return Synced(there, len(values) - there, [(key_of(number), "too long") for number in long])
 
