@@ -8,6 +8,7 @@ request line is never mistaken for the rest of it, and the answer leaves in one 
 from __future__ import annotations
 
 import io
+from collections import deque
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,35 @@ if TYPE_CHECKING:
 _BODILESS = {"204", "304"}
 
 
+class Queue:
+    """A lock that is given in the order in which it is asked for: else a quick client starves a slow one."""
+
+    def __init__(self) -> None:
+        """A free lock."""
+        self._lock = Lock()
+        self._held = False
+        self._waiting: deque[Lock] = deque()
+
+    def __enter__(self) -> None:
+        """Wait for those who asked before."""
+        turn = Lock()
+        turn.acquire()
+        with self._lock:
+            if not self._held:
+                self._held = True
+                return
+            self._waiting.append(turn)
+        turn.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        """Hand it to the next."""
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._held = False
+
+
 class Serialised:
     """One request at a time through `app`; paths that start with one of `exempt` pass freely."""
 
@@ -27,13 +57,13 @@ class Serialised:
         """Wrap `app`."""
         self._app = app
         self._exempt = tuple(exempt)
-        self._lock = Lock()
+        self._queue = Queue()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer with a whole body, so that nothing of the request runs after the lock is released."""
         if str(environ.get("PATH_INFO", "")).startswith(self._exempt):
             return self._app(environ, start_response)
-        with self._lock:
+        with self._queue:
             return [_whole(self._app(environ, start_response))]
 
 
