@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup tools engines demo test check format lint types docs ledger crash model bench lock clean
+.PHONY: help setup tools engines demo test check format lint types docs ledger crash mutants model bench lock clean
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -77,6 +77,9 @@ ledger: engines ## the long ledger campaign: make ledger RUNS=25 SEED=7
 crash: engines ## kill, cut, freeze and race at every point: make crash ROW=R2 SHARD=3/20 SEED=7 WRITE=1, or SAMPLE=1
 	$(BIN)/python -m tests.crash --shard $(SHARD) $(if $(ROW),--row $(ROW)) $(if $(SAMPLE),--sample) \
 		$(if $(SEED),--seed $(SEED)) $(if $(TRIAL),--trial '$(TRIAL)') $(if $(WRITE),--write)
+
+mutants: engines ## the tests are tested: each small edit of the product is found by its test; make mutants ONLY=doubt
+	$(BIN)/python -m tests.mutants $(if $(ONLY),--only $(ONLY))
 
 model: setup ## explore the protocol's models, the large spaces too; print each counterexample, write docs/reference/model.md
 	$(BIN)/python -m tests.model --deep

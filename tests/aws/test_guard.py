@@ -7,11 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import botocore.session
+import msgspec
 import pytest
 
 from portability import errors
 from portability.aws import guard
+from portability.aws.dynamodb import Condition
 from portability.aws.session import Aws
+from portability.retry import Retry
 from tests.aws.stub import Heard, http, refusal, serving
 from tests.conftest import REGION
 
@@ -198,3 +201,32 @@ def test_botocore_logs_no_body_even_where_everything_is_logged(
             with pytest.raises(errors.BadRequest):
                 dynamo.put("t", {"pk": {"S": "canary-of-a-tenant"}})
     assert "canary-of-a-tenant" not in caplog.text
+
+
+def test_an_answer_that_was_changed_on_its_way_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = http(200, {"Item": {"pk": {"S": "a"}}}).replace(b'"a"', b'"b"')  # as long as it says, and another
+    once = Retry(attempts=2, sleep=lambda _seconds: None)
+    with serving(changed) as stub:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", stub.endpoint)
+        with pytest.raises((errors.NoDefiniteAnswer, errors.Unavailable)):
+            Aws(region=REGION, read_only=True, retry=once).dynamodb().get("t", KEY)
+        with pytest.raises((errors.NoDefiniteAnswer, errors.Unavailable)):
+            Aws(region=REGION, read_only=True, retry=once).items().batch_get("t", [KEY])
+
+
+def test_every_read_is_strongly_consistent_unless_it_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    in_a = Condition("#p = :p", {"#p": "pk"}, {":p": {"S": "a"}})
+    with serving(
+        http(200, {"Items": [], "Count": 0, "ScannedCount": 0, "Responses": {"t": []}, "UnprocessedKeys": {}})
+    ) as stub:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", stub.endpoint)
+        aws = Aws(region=REGION, read_only=True)
+        aws.dynamodb().get("t", KEY)
+        for reads in (aws.dynamodb(), aws.items()):
+            reads.query("t", in_a)
+            reads.scan("t")
+            reads.batch_get("t", [KEY])
+        asked = [msgspec.json.decode(heard.body) for heard in stub.heard]
+    assert [
+        one.get("ConsistentRead", one.get("RequestItems", {}).get("t", {}).get("ConsistentRead")) for one in asked
+    ] == [True] * 7

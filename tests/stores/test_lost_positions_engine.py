@@ -72,6 +72,22 @@ def test_a_stream_that_is_replaced_while_it_is_read_is_noticed(world: World) -> 
         channel.close()
 
 
+def test_what_a_trimmed_shard_no_longer_tells_is_found_by_comparing(world: World) -> None:
+    move, ledger = world.move(), MemoryLedger()
+    channel = opened(move, Flow.FORWARD, ledger, done=move.units(Flow.FORWARD))
+    channel.start(ChannelState.SYNC)
+    try:
+        world.fill(world.pool, [world.item(1), world.item(2)])
+        channel.settle(patience=20)
+        world.dynamo.delete(world.silo, world.key(world.item(2)))  # as if its record had been trimmed unread
+        channel._poller.feed.lost = True
+        until(lambda: len(world.mine(world.silo)) == 2, patience=20)
+        channel.settle(patience=20)
+        world.assert_equal(world.pool, world.silo)
+    finally:
+        channel.close()
+
+
 def test_two_runs_notice_a_stream_that_was_turned_off_and_lose_nothing(world: World) -> None:
     world.make(world.pool_b)
     readers = Readers()

@@ -1,0 +1,160 @@
+"""Mutants of the flip, of what goes before it, and of the deletion after it."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant
+
+MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        name="epoch-condition",
+        file="portability/steps/directory.py",
+        before='"#stamp.#run = :run AND #stamp.#epoch = :expected" + condition',
+        after='"#stamp.#run = :run" + condition',
+        test="tests/steps_data/test_directory.py::test_an_epoch_is_raised_from_the_expected_one_only[fake]",
+        why="an abort and a flip could both come to pass",
+    ),
+    Mutant(
+        name="flip-condition-epoch",
+        file="portability/steps/directory.py",
+        before=('conditions = ["#stamp.#run = :run", "#stamp.#epoch = :epoch", "#stamp.#fenced = :fenced"]'),
+        after=('conditions = ["#stamp.#run = :run", "#stamp.#epoch >= :epoch", "#stamp.#fenced = :fenced"]'),
+        test=(
+            "tests/steps_data/test_directory.py"
+            "::test_a_flip_is_refused_when_anything_it_rests_on_has_changed[engine-epoch]"
+        ),
+        why="a flip that was on its way would land after its abort",
+    ),
+    Mutant(
+        name="flip-condition-fence",
+        file="portability/steps/directory.py",
+        before='"#stamp.#epoch = :epoch", "#stamp.#fenced = :fenced"]',
+        after='"#stamp.#epoch = :epoch", "(#stamp.#fenced = :fenced OR #stamp.#fenced <> :fenced)"]',
+        test=(
+            "tests/steps_data/test_directory.py"
+            "::test_a_flip_is_refused_when_anything_it_rests_on_has_changed[engine-fence]"
+        ),
+        why="a flip would not need the fence that was raised for it",
+    ),
+    Mutant(
+        name="flip-condition-values",
+        file="portability/steps/directory.py",
+        before='                conditions.append(f"#a{number} = :old{number}")',
+        after=('                conditions.append(f"(#a{number} = :old{number} OR #a{number} <> :old{number})")'),
+        test=(
+            "tests/steps_data/test_directory.py"
+            "::test_a_flip_is_refused_when_anything_it_rests_on_has_changed[engine-tier]"
+        ),
+        why="somebody's change of the record would be overwritten",
+    ),
+    Mutant(
+        name="epoch-before-unfence",
+        file="portability/steps/cutover/take_back.py",
+        before=("        stamp = _lowered(ctx, fence, announced)\n"),
+        after=(
+            '        ctx.commit(Fact.UNFENCED, {"epoch": announced, "step": ctx.step, "why": why})\n'
+            "        stamp = _lowered(ctx, fence, announced)\n"
+        ),
+        test=(
+            "tests/steps_data/test_cut_over_crash.py"
+            "::test_a_run_killed_at_any_call_of_the_cutover_resumes_to_the_same_world"
+        ),
+        why="the journal would say that a tenant writes again before the directory does",
+    ),
+    Mutant(
+        name="take-back-finds-a-flip",
+        file="portability/steps/cutover/take_back.py",
+        before=("    if stamp.act == FLIPPED:\n        record_flip(ctx, leg, stamp)\n        return stamp.act\n"),
+        after="",
+        test=(
+            "tests/steps_data/test_cut_over_crash.py"
+            "::test_a_flip_in_another_region_killed_at_any_call_is_found_by_its_stamp"
+        ),
+        why="a flip whose reply was lost would be taken for an abort",
+    ),
+    Mutant(
+        name="fenced-entry-first",
+        file="portability/steps/cutover/turn.py",
+        before=(
+            '        ctx.commit(Fact.FENCED, {"epoch": stamp.epoch + 1, "fence": self.fence.kind, "step": ctx.step})\n'
+            "        pause ="
+        ),
+        after="        pause =",
+        test="tests/steps_data/test_cut_over.py::test_the_fence_is_announced_before_it_is_raised",
+        why="a fresh process would not know that the tenant is paused",
+    ),
+    Mutant(
+        name="guardian-armed",
+        file="portability/steps/cutover/turn.py",
+        before=("            guardian.arm(stamp.epoch + 1)\n"),
+        after="",
+        test=(
+            "tests/steps_data/test_guardian.py"
+            "::test_killed_at_any_call_the_tenant_writes_again_before_anybody_resumes_and_the_move_is_completed[forth]"
+        ),
+        why="nobody would lift the fence of a killed cutover",
+    ),
+    Mutant(
+        name="drain-before-flip",
+        file="portability/steps/cutover/turn.py",
+        before=("            silent = drain(ctx, channels, after=held_at, pause=pause)\n"),
+        after=("            silent: list[str] = []\n            _ = (drain, held_at)\n"),
+        test="tests/steps_data/test_cut_over.py::test_every_sub_step_happens_in_the_order_of_the_design",
+        why="the last writes before the fence would be lost",
+    ),
+    Mutant(
+        name="nothing-waits-at-the-flip",
+        file="portability/steps/cutover/drain.py",
+        before="    if lag.backlog or lag.parked or lag.doubtful or left:",
+        after="    if False:",
+        test=(
+            "tests/steps_data/test_cut_over.py"
+            "::test_a_slip_that_the_channel_saw_only_after_the_comparison_is_not_flipped_over"
+        ),
+        why="a flip would leave parked and doubtful keys behind",
+    ),
+    Mutant(
+        name="verified-inside-the-fence",
+        file="portability/steps/cutover/turn.py",
+        before="compared = compare_changed(ctx, channels, silent, go_on=go_on)",
+        after="compared = len(silent) * bool(compare_changed)",
+        test=(
+            "tests/steps_data/test_cut_over.py::test_a_difference_inside_the_fence_unfences_and_stops_with_nothing_lost"
+        ),
+        why="a difference would be flipped to",
+    ),
+    Mutant(
+        name="pause-is-bounded",
+        file="portability/steps/cutover/turn.py",
+        before=("            pause.spent()\n            guardian.check()\n"),
+        after=("            guardian.check()\n"),
+        test="tests/steps_data/test_cut_over.py::test_a_fence_that_is_not_obeyed_never_flips",
+        why="a tenant would wait for longer than freeze_max",
+    ),
+    Mutant(
+        name="tripwire",
+        file="portability/steps/cutover/turn.py",
+        before=("            watch(ctx, leg, self.channels, until=until)\n"),
+        after=("            _ = watch\n"),
+        test=(
+            "tests/steps_data/test_cut_over.py"
+            "::test_a_write_that_slips_through_after_the_flip_stops_the_run_and_is_not_discarded"
+        ),
+        why="a write that slipped past the fence would be lost unseen",
+    ),
+    Mutant(
+        name="reverse-canary",
+        file="portability/steps/cutover/gates.py",
+        before=("            back.moves[store].canary_roundtrip(back.flow, channel, run=ctx.run, patience=patience)\n"),
+        after=("            _ = (store, channel, patience)\n"),
+        test="tests/steps_data/test_cut_over.py::test_every_sub_step_happens_in_the_order_of_the_design",
+        why="a flip would have no proven way back",
+    ),
+    Mutant(
+        name="verdict-on-the-archive",
+        file="portability/steps/retire_source.py",
+        before=('            verify_archive(ctx, archived)\n            ctx.note("archived"'),
+        after='            ctx.note("archived"',
+        test="tests/steps_data/test_copy_soak_retire.py::test_a_corrupted_archive_keeps_everything",
+        why="the old copy would be deleted after a torn archive",
+    ),
+)

@@ -1,0 +1,206 @@
+"""Mutants of the copy, the channel and the table."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant
+
+MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        name="parked-keys",
+        file="portability/stores/dynamodb/poller.py",
+        before="if self.state is ChannelState.SYNC and of in self._finished:",
+        after="if self.state is ChannelState.SYNC:",
+        test=(
+            "tests/contract/test_dynamo_store.py"
+            "::test_the_dynamodb_store_keeps_the_contract[keys_of_an_unfinished_unit_wait_durably]"
+        ),
+        why="a copy would overwrite what the channel wrote before it",
+    ),
+    Mutant(
+        name="parking-is-durable",
+        file="portability/stores/dynamodb/parking.py",
+        before="self._remember(self._ledger.park(self._channel, group, new), group, new)",
+        after='self._remember(f"m{len(self._batches)}", group, new)',
+        test=(
+            "tests/contract/test_dynamo_store.py"
+            "::test_the_dynamodb_store_keeps_the_contract[keys_of_an_unfinished_unit_wait_durably]"
+        ),
+        why="keys that wait would be forgotten with their process",
+    ),
+    Mutant(
+        name="parking-state",
+        file="portability/stores/dynamodb/poller.py",
+        before="if self.state is ChannelState.SYNC and of in self._finished:",
+        after="if of in self._finished:",
+        test=(
+            "tests/contract/test_dynamo_store.py"
+            "::test_the_dynamodb_store_keeps_the_contract[a_channel_that_parks_writes_nothing]"
+        ),
+        why="a way back would write before the flip",
+    ),
+    Mutant(
+        name="doubt",
+        file="portability/stores/dynamodb/sync.py",
+        before="                self.doubt.add(written.indefinite)",
+        after="                _ = self.doubt",
+        test=(
+            "tests/contract/test_dynamo_store.py"
+            "::test_the_dynamodb_store_keeps_the_contract[a_key_in_doubt_is_written_again]"
+        ),
+        why="a write that lands late would stay",
+    ),
+    Mutant(
+        name="doubt-is-durable",
+        file="portability/stores/dynamodb/doubt.py",
+        before="kept = Due(self._ledger.park(self._channel, DOUBT, batch.keys), batch.at, batch.keys)",
+        after='kept = Due("kept", batch.at, batch.keys)',
+        test=(
+            "tests/contract/test_dynamo_store.py"
+            "::test_the_dynamodb_store_keeps_the_contract[a_doubt_outlives_its_process]"
+        ),
+        why="a doubt would be forgotten with its process",
+    ),
+    Mutant(
+        name="doubt-inherited",
+        file="portability/stores/dynamodb/sync.py",
+        before="self.doubt.inherit([key for key in keys if not layout.is_canary(key)])",
+        after="_ = layout",
+        test=(
+            "tests/contract/test_dynamo_store.py"
+            "::test_the_dynamodb_store_keeps_the_contract[a_write_of_a_replaced_process_does_not_last]"
+        ),
+        why="a killed process's late write would stay",
+    ),
+    Mutant(
+        name="unprocessed-is-not-absent",
+        file="portability/stores/dynamodb/plane.py",
+        before="for key in asked.keys() - unanswered:",
+        after="for key in list(asked):",
+        test="tests/stores/test_writes_engine.py::test_a_key_that_was_not_answered_is_not_taken_for_absent",
+        why="an item that was not answered would be deleted on the other side",
+    ),
+    Mutant(
+        name="unprocessed-is-sent-again",
+        file="portability/stores/dynamodb/plane.py",
+        before=("puts, deletes = left_puts, left_deletes\n            if puts"),
+        after=("puts, deletes = (), ()\n            if puts"),
+        test="tests/stores/test_writes_engine.py::test_only_what_was_not_processed_is_sent_again",
+        why="a throttled write would be lost",
+    ),
+    Mutant(
+        name="one-bad-item",
+        file="portability/stores/dynamodb/plane.py",
+        before=("                self._write_singly(puts, deletes, written, refusal)\n"),
+        after=(
+            "                every = [*puts, *deletes]\n"
+            "                written.unwritable += [(self.layout.key(each), _reason(refusal)) for each in every]\n"
+        ),
+        test=(
+            "tests/stores/test_writes_engine.py"
+            "::test_an_unwritable_item_is_split_out_recorded_and_blocks_until_it_can_be_written"
+        ),
+        why="one item that cannot be written would keep its whole batch away",
+    ),
+    Mutant(
+        name="neighbours-are-untouchable",
+        file="portability/stores/dynamodb/layout.py",
+        before=(
+            "            if not self.is_mine(key) and not (canaries and self.is_canary(key)):\n                msg"
+        ),
+        after=("            if False:\n                msg"),
+        test=(
+            "tests/contract/test_dynamo_store.py"
+            "::test_the_dynamodb_store_keeps_the_contract[a_neighbours_key_is_refused]"
+        ),
+        why="a neighbour's items would be written and deleted",
+    ),
+    Mutant(
+        name="neighbours-by-equality",
+        file="portability/stores/dynamodb/layout.py",
+        before="return parsed is not None and parsed.tenant == self.tenant",
+        after="return text is not None and text.startswith(self.tenant)",
+        test="tests/stores/test_pattern.py::test_a_prefix_of_my_id_is_not_me_and_i_am_not_a_prefix_of_others",
+        why="tenant-42 would take the keys of tenant-42-1",
+    ),
+    Mutant(
+        name="checkpoint-after-acknowledgement",
+        file="portability/stores/dynamodb/copy.py",
+        before=(
+            "            self._write(leaf, pool)\n"
+            "            items, size = items + len(leaf.items), size + page_bytes\n"
+            "            position = to_cursor(leaf.next)\n"
+            "            yield Copied(\n"
+            "                Cursor(unit=unit, position=position, items=items, bytes=size, done=position is None),\n"
+            "                len(leaf.items),\n"
+            "                page_bytes,\n"
+            "            )\n"
+        ),
+        after=(
+            "            items, size = items + len(leaf.items), size + page_bytes\n"
+            "            position = to_cursor(leaf.next)\n"
+            "            yield Copied(\n"
+            "                Cursor(unit=unit, position=position, items=items, bytes=size, done=position is None),\n"
+            "                len(leaf.items),\n"
+            "                page_bytes,\n"
+            "            )\n"
+            "            self._write(leaf, pool)\n"
+        ),
+        test=(
+            "tests/contract/test_dynamo_store.py"
+            "::test_the_dynamodb_store_keeps_the_contract[a_cursor_comes_after_the_acknowledgement]"
+        ),
+        why="a page whose writes were not acknowledged would be skipped on resume",
+    ),
+    Mutant(
+        name="position-after-sync",
+        file="portability/stores/dynamodb/poller.py",
+        before=("        self._deal()\n        self._advance()\n"),
+        after=("        self._advance()\n        self._savings.now(self.feed)\n        self._deal()\n"),
+        test=(
+            "tests/contract/test_dynamo_store.py"
+            "::test_the_dynamodb_store_keeps_the_contract[a_channel_killed_at_any_write_loses_nothing]"
+        ),
+        why="a key that was read and not synced would be forgotten in a crash",
+    ),
+    Mutant(
+        name="lost-positions-are-mended",
+        file="portability/stores/dynamodb/poller.py",
+        before=("        if self.feed.lost:\n            self.rebaseline.mark()\n"),
+        after=("        if self.feed.lost:\n"),
+        test=(
+            "tests/stores/test_lost_positions_engine.py"
+            "::test_what_a_trimmed_shard_no_longer_tells_is_found_by_comparing"
+        ),
+        why="what a trimmed stream no longer tells would be skipped",
+    ),
+    Mutant(
+        name="key-held-while-written",
+        file="portability/stores/dynamodb/in_flight.py",
+        before="self._changed.wait_for(lambda: self._held.isdisjoint(wanted))",
+        after="self._changed.wait_for(lambda: True)",
+        test=(
+            "tests/stores/test_writes_engine.py"
+            "::test_two_syncs_of_a_key_never_overlap_and_the_later_one_reads_the_later_state"
+        ),
+        why="of two writes of a key the older could land last",
+    ),
+    Mutant(
+        name="erase-guard",
+        file="portability/stores/dynamodb/erase.py",
+        before=("                for attempt in range(1, plane.retry.attempts + 1):\n                    guard()\n"),
+        after=("                for attempt in range(1, plane.retry.attempts + 1):\n"),
+        test=(
+            "tests/contract/test_dynamo_store.py"
+            "::test_the_dynamodb_store_keeps_the_contract[an_erasure_takes_the_tenants_items_only]"
+        ),
+        why="a deletion would go on after the directory said otherwise",
+    ),
+    Mutant(
+        name="owner-check-in-cancel",
+        file="portability/stores/dynamodb/provision.py",
+        before=("        if tags is not None and tags.get(RUN_TAG) != run:\n            return\n"),
+        after="",
+        test="tests/stores/test_table_engine.py::test_a_table_of_another_run_is_neither_taken_nor_deleted",
+        why="a cancel would delete a table that another run made",
+    ),
+)
