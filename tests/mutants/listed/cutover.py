@@ -127,7 +127,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="portability/steps/cutover/turn.py",
         before=("            pause.spent()\n            guardian.check()\n"),
         after=("            guardian.check()\n"),
-        test="tests/steps_data/test_cut_over.py::test_a_fence_that_is_not_obeyed_never_flips",
+        test="tests/steps_data/test_cut_over.py::test_a_pause_that_lasts_too_long_is_taken_back_by_epoch_and_tried_again",
         why="a tenant would wait for longer than freeze_max",
     ),
     Mutant(
