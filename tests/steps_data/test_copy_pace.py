@@ -47,7 +47,8 @@ class FakeContext:
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.plan = plan(estate())
+        self.estate = estate()
+        self.plan = plan(self.estate)
         self.metrics = FakeCloudWatch()
         self.aws = SimpleNamespace(cloudwatch=lambda **_where: self.metrics)
         self.asked: Tuning | None = None
