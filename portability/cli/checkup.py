@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from portability import errors
-from portability.cli import operations
+from portability.cli import operations, planning
 from portability.cli.wiring import Desk
 from portability.journal.lease import ThisHost
 from portability.model.change import Finding
@@ -130,7 +130,7 @@ def _moving(view: RunView, to: str | None) -> Check:
 
 def _towards(desk: Desk, tenant: str, tier: str) -> list[Check]:
     try:
-        planned = operations.make_plan(desk, tenant, tier)
+        planned = planning.make_plan(desk, tenant, tier)
     except errors.PortabilityError as error:
         return [Check(f"to {tier}", BLOCKED, error.what, error.next)]
     if isinstance(planned, NothingToDo):

@@ -18,7 +18,7 @@ from portability.cli.turn import Turn, show_outcome
 from portability.cli.verb import verb
 
 if TYPE_CHECKING:
-    from portability.cli.operations import Planned
+    from portability.cli.planning import Planned
     from portability.journal.base import Held
     from portability.model.plan import Plan
     from portability.model.run import RunView
@@ -104,15 +104,15 @@ class Asking:
 
 def _begin(turn: Turn, tenant: str, to: str, saved: Plan | None, asking: Asking) -> Held | None:
     """Start a run; None where the tenant is there already."""
-    from portability.cli import operations
+    from portability.cli import planning
     from portability.plan.compile import NothingToDo
 
     call = turn.call
     if saved is not None:
         # A saved plan was read before it was handed in: it is its own confirmation, and it must still hold.
-        planned: Planned | NothingToDo = operations.fresh(call.desk, saved)
+        planned: Planned | NothingToDo = planning.fresh(call.desk, saved)
     else:
-        planned = operations.make_plan(call.desk, tenant, to)
+        planned = planning.make_plan(call.desk, tenant, to)
     if isinstance(planned, NothingToDo):
         turn.nothing(planned, to)
         return None

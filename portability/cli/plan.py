@@ -14,7 +14,7 @@ from portability.cli.exit_codes import CHANGES, DONE, REFUSED
 from portability.cli.verb import verb
 
 if TYPE_CHECKING:
-    from portability.cli.operations import Planned
+    from portability.cli.planning import Planned
     from portability.model.plan import Plan
     from portability.model.run import RunView
     from portability.plan.compile import NothingToDo
@@ -73,7 +73,7 @@ def plan(
 
 def preview(call: Call, tenant: str, to: str, out: Path | None, *, exact: bool, detailed: bool) -> int:
     """Make a plan, save it where asked to, show it; the exit code."""
-    from portability.cli import operations
+    from portability.cli import operations, planning
     from portability.plan.compile import NothingToDo
 
     view = operations.under_way(call.desk, tenant, to)
@@ -82,7 +82,7 @@ def preview(call: Call, tenant: str, to: str, out: Path | None, *, exact: bool, 
             raise operations.another_move(view)
         show_under_way(call, to, view)
         return DONE
-    planned = operations.make_plan(call.desk, tenant, to, exact=exact)
+    planned = planning.make_plan(call.desk, tenant, to, exact=exact)
     if isinstance(planned, NothingToDo):
         show_nothing(call, tenant, to, planned)
         return DONE

@@ -11,7 +11,7 @@ from portability import errors
 from portability.cli.call import Call
 
 if TYPE_CHECKING:
-    from portability.cli.operations import Planned
+    from portability.cli.planning import Planned
     from portability.engine.observer import Observer
     from portability.journal.base import Held
     from portability.model.plan import Plan

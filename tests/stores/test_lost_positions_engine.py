@@ -1,10 +1,12 @@
 """Streams that were replaced, pollers that died, outages."""
 
+import dataclasses
 from typing import Any
 
 import pytest
 
 from portability import errors
+from portability.aws.dynamodb import Dynamo
 from portability.stores.base import ChannelState, Flow
 from portability.stores.dynamodb.reader import Readers
 from portability.stores.dynamodb.stream import On, TableStream
@@ -176,7 +178,7 @@ def test_a_stream_that_another_run_turned_on_a_moment_ago_is_used(world: World) 
     stream = world.move()._source.stream()
     on, fresh = stream.ensure(MemoryLedger())
     assert fresh
-    late = SawNothing(stream.table, stream.dynamo, stream.streams, stream.monotonic, stream.sleep)
+    late = SawNothing(stream.table, stream.dynamo, stream.streams, stream.monotonic, stream.retry)
     assert late.ensure(MemoryLedger())[0] == on
 
 
@@ -188,3 +190,31 @@ class SawNothing(TableStream):
     def latest(self) -> On | None:
         looked, type(self).looked = self.looked, True
         return super().latest() if looked else None
+
+
+def test_a_stream_is_turned_on_and_off_though_the_first_answer_is_an_error(world: World) -> None:
+    stream, ledger = world.move()._source.stream(), MemoryLedger()
+    dynamo: Any = Stuttering(stream.dynamo)
+    stream = dataclasses.replace(stream, dynamo=dynamo)
+    assert stream.ensure(ledger)[1]
+    dynamo.refusals = 1
+    stream.let_go(ledger)
+    assert dynamo.refusals == 0
+    assert stream.latest() is None
+
+
+class Stuttering:
+    """A control plane that does as it is told and then says that it could not."""
+
+    def __init__(self, dynamo: Dynamo) -> None:
+        self.dynamo = dynamo
+        self.refusals = 1
+
+    def update_table(self, **request: Any) -> None:
+        self.dynamo.update_table(**request)
+        if self.refusals:
+            self.refusals -= 1
+            raise errors.Unavailable("failed", operation="dynamodb.UpdateTable", aws_code="InternalFailure")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.dynamo, name)

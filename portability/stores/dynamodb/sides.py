@@ -85,8 +85,7 @@ class End:
     def stream(self) -> TableStream:
         """The table's change stream."""
         streams = self.around.aws.streams(region=self.side.region, role=self.side.role)
-        clock = self.around.clock
-        return TableStream(self.side.table, self.dynamo, streams, clock.monotonic, clock.sleep)
+        return TableStream(self.side.table, self.dynamo, streams, self.around.clock.monotonic, self.around.retry)
 
 
 def end(side: Side, layout: Layout, spec: StoreSpec, around: Surroundings) -> End:

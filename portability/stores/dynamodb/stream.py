@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from portability import errors
 from portability.aws.dynamodb import Dynamo
 from portability.aws.streams import Streams
+from portability.retry import Retry
 from portability.stores.base import Ledger
 
 PATIENCE = 300.0  # seconds a stream may take to become ENABLED
@@ -31,7 +32,7 @@ class TableStream:
     dynamo: Dynamo
     streams: Streams
     monotonic: Callable[[], float]
-    sleep: Callable[[float], None]
+    retry: Retry
 
     def latest(self) -> On | None:
         """The stream that is on; None where it is off. Raises `NotFound` without the table."""
@@ -59,21 +60,20 @@ class TableStream:
         ledger.stream_users(self.table, add=True)
         # Another run was quicker, or the answer was lost: what follows waits for the stream itself.
         with contextlib.suppress(errors.AlreadyExists, errors.NoDefiniteAnswer):
-            self._turn_on()
+            self.retry.call(lambda: self._switch(on=True))
         deadline = self.monotonic() + PATIENCE
         while (on := self.latest()) is None:
             self._pause(deadline)
         self._wait(on.arn)
         return on, True
 
-    def _turn_on(self) -> None:
+    def _switch(self, *, on: bool) -> None:
+        wanted = {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"} if on else {"StreamEnabled": False}
         try:
-            self.dynamo.update_table(
-                TableName=self.table, StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
-            )
+            self.dynamo.update_table(TableName=self.table, StreamSpecification=wanted)
         except errors.BadRequest:
-            # ValidationException, among much else: "Table already has an enabled stream".
-            if self.latest() is None:
+            # ValidationException, among much else: the stream is already as it is wanted.
+            if (self.latest() is not None) is not on:
                 raise
 
     def _wait(self, arn: str) -> None:
@@ -89,7 +89,7 @@ class TableStream:
                 aws_code="NotEnabled",
                 next=errors.AGAIN,
             )
-        self.sleep(LOOK_EVERY)
+        self.retry.sleep(LOOK_EVERY)
 
     def let_go(self, ledger: Ledger) -> None:
         """This run uses the stream no more: turn it off if this tool turned it on and no other run uses it."""
@@ -98,4 +98,4 @@ class TableStream:
         if self.dynamo.describe(self.table) is None or self.latest() is None:
             return
         with contextlib.suppress(errors.NoDefiniteAnswer):
-            self.dynamo.update_table(TableName=self.table, StreamSpecification={"StreamEnabled": False})
+            self.retry.call(lambda: self._switch(on=False))
