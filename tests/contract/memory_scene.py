@@ -16,7 +16,8 @@ from portability.model.status import Goal
 from portability.steps.base import Step
 from portability.steps.directory import STAMP
 from portability.testing import Hands, StepScene, Watch
-from tests.steps_data.run_world import DIRECTORY, MAPPING, TENANT, Estate42, Process
+from tests.steps_data.run_plan import DIRECTORY, MAPPING, TENANT
+from tests.steps_data.run_world import Estate42, Process
 
 READS = {
     "pin",

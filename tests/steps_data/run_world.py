@@ -8,29 +8,22 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, cast
-
-import msgspec
+from dataclasses import dataclass
+from typing import Any, cast
 
 from portability import errors
-from portability.aws.cloudwatch import Metric
 from portability.aws.session import Aws
 from portability.engine.route import Route
 from portability.engine.runner import Options, Runner
 from portability.engine.stop import Stop
 from portability.engine.world import World as EngineWorld
 from portability.journal.chain import entry_of
-from portability.journal.memory import MemoryJournal, MemoryTable
-from portability.journal.table import Member
-from portability.model.change import Change
-from portability.model.estate import Estate, Identity, Model, seconds
-from portability.model.plan import Location, Plan, Side, StoreMove
-from portability.model.recipe import StepSpec
+from portability.journal.memory import MemoryJournal
+from portability.model.estate import Estate, seconds
 from portability.model.run import Entry, Header, Holder, RunView
 from portability.model.status import Fact, Goal, ParkReason
 from portability.retry import Retry
-from portability.steps.base import Context, Observe, Output, Phase, Step
+from portability.steps.base import Context, Step
 from portability.steps.catch_up import CatchUp, CatchUpWith
 from portability.steps.copy_data import CopyData, CopyWith
 from portability.steps.cut_over import CutOver, CutOverWith
@@ -42,188 +35,14 @@ from portability.steps.retire_source import RetireSource
 from portability.steps.soak import Soak, SoakWith
 from portability.steps.verify_data import VerifyData, VerifyWith
 from portability.stores.base import ChannelState, Flow, Move
+from tests.steps_data.fake_aws import Clock, FakeAws, FakeCloudWatch, FakeS3, Gone, TrappedTable
 from tests.steps_data.fake_dynamo import FakeDynamo, no_trap
 from tests.steps_data.fake_store import FakeChannel, FakeMove, World
-
-TENANT, RUN = "tenant-42", "r-01HZ0000000000000000000001"
-DIRECTORY, MAPPING = "Directory", "Mapping"
+from tests.steps_data.run_plan import DIRECTORY, MAPPING, RUN, TENANT, Staged, estate, plan
 
 
 class Killed(BaseException):
     """The process died here."""
-
-
-ESTATE: dict[str, Any] = {
-    "apiVersion": "portability/v1",
-    "kind": "Estate",
-    "accounts": {"allowed": ["123456789012"], "regions": ["us-east-1"]},
-    "journal": {"table": "portability-journal", "horizon": "1s"},
-    "directory": {"table": DIRECTORY, "stores": {"Order": "orderTable"}, "cache": "100ms", "api_key": None},
-    "stack_mapping": {"table": MAPPING},
-    "tiers": {
-        "basic": {"model": "pool", "identity": "pool"},
-        "standard": {"model": "pool", "identity": "pool"},
-        "premium": {"model": "silo", "identity": "pool"},
-    },
-    "stores": {"Order": {"pool": "Order-pooled", "silo": "Order-{slug}", "partition_key": "id"}},
-    "fence": {"use": ["epoch"], "freeze_max": "5s", "drain": "2s", "attempts": 2, "tripwire": "1s"},
-    "archive": {"bucket": "archive-bucket"},
-    "soak": "1h",
-}
-
-
-def estate(**fence: Any) -> Estate:
-    return msgspec.convert({**ESTATE, "fence": {**ESTATE["fence"], **fence}}, Estate)
-
-
-def plan(declared: Estate, *, data: bool = True) -> Plan:
-    target = "premium" if data else "standard"
-    model = Model.SILO if data else Model.POOL
-    pooled = Side(table="Order-pooled", model=Model.POOL, region="us-east-1")
-    own = Side(table="Order-tenant-42", model=Model.SILO, region="us-east-1") if data else pooled
-    uses = ["stage_config", "open_channel", "copy_data", "catch_up", "verify_data", "cut_over", "soak", "retire_source"]
-    ids = [name.replace("_", "-") for name in uses]
-    closes = {"cut-over": ["open-channel"], "retire-source": ["cut-over"]}
-    return Plan(
-        tenant=TENANT,
-        source=_location("basic", Model.POOL),
-        target=_location(target, model),
-        recipe="pool-to-silo",
-        steps=[StepSpec(id=id_, uses=name, closes=closes.get(id_, [])) for id_, name in zip(ids, uses, strict=True)],
-        stores=[StoreMove(store="Order", source=pooled, target=own)],
-        estate=declared,
-        account="123456789012",
-        facts={},
-        digest="d" * 64,
-    )
-
-
-def _location(tier: str, model: Model) -> Location:
-    return Location(tier=tier, placement="default", model=model, identity=Identity.POOL, region="us-east-1")
-
-
-@dataclass(frozen=True)
-class Staged:
-    """Stands for stage_config: what it leaves, without API Gateway."""
-
-    uses: ClassVar[str] = "stage_config"
-    phase: ClassVar[Phase] = "prepare"
-
-    def preview(self, ctx: Observe) -> Sequence[Change]:
-        return [Change(step="", sign=msgspec.convert("=", type=_sign()), kind="directory", name=ctx.plan.tenant)]
-
-    def apply(self, ctx: Context) -> Output:
-        own = ctx.plan.target.model is Model.SILO
-        tables = [move.source.table for move in ctx.plan.stores], [move.target.table for move in ctx.plan.stores]
-        return {
-            "fields": {
-                "source": {"tier": ctx.plan.source.tier, "dedicated": "false", "stores": {"Order": tables[0][0]}},
-                "target": {
-                    "tier": ctx.plan.target.tier,
-                    "dedicated": "true" if own else "false",
-                    "stores": {"Order": tables[1][0]},
-                },
-            },
-            "stack": {"before": None, "after": "stack-tenant-42" if own else None},
-        }
-
-    def undo(self, ctx: Context) -> None:
-        """Nothing was changed."""
-
-
-def _sign() -> Any:
-    from portability.model.change import Sign
-
-    return Sign
-
-
-@dataclass
-class Clock:
-    """Time moves when somebody sleeps."""
-
-    wall: float = 1_760_000_000.0
-    mono: float = 100.0
-    each: Callable[[], None] = lambda: None
-
-    def now(self) -> float:
-        return self.wall
-
-    def monotonic(self) -> float:
-        return self.mono
-
-    def sleep(self, seconds: float) -> None:
-        self.wall += seconds
-        self.mono += seconds
-        self.each()
-
-
-@dataclass
-class FakeS3:
-    """An S3 bucket."""
-
-    objects: dict[tuple[str, str], bytes] = field(default_factory=dict)
-
-    def put(self, bucket: str, key: str, body: bytes) -> str:
-        import hashlib
-
-        self.objects[bucket, key] = body
-        return hashlib.sha256(body).hexdigest()
-
-    def get(self, bucket: str, key: str) -> bytes:
-        if (bucket, key) not in self.objects:
-            raise errors.NotFound("no such key", operation="s3.GetObject", aws_code="NoSuchKey")
-        return self.objects[bucket, key]
-
-
-@dataclass
-class FakeCloudWatch:
-    """Metrics by table and name; `down` raises it instead."""
-
-    told: dict[Metric, list[float]] = field(default_factory=dict)
-    down: errors.PortabilityError | None = None
-    looks: list[float] = field(default_factory=list)
-
-    def sums(self, metrics: Sequence[Metric], *, start: float, end: float) -> dict[Metric, list[float]]:
-        self.looks.append(end)
-        if self.down is not None:
-            raise self.down
-        return {metric: self.told.get(metric, []) for metric in metrics}
-
-
-@dataclass
-class FakeAws:
-    """Hands out the one fake of each service."""
-
-    dynamo: FakeDynamo
-    bucket: FakeS3
-    metrics: FakeCloudWatch = field(default_factory=FakeCloudWatch)
-
-    def cloudwatch(self, *, region: str | None = None, role: str | None = None) -> FakeCloudWatch:
-        return self.metrics
-
-    def dynamodb(self, *, region: str | None = None, role: str | None = None, fresh: bool = False) -> FakeDynamo:
-        return self.dynamo
-
-    def s3(self, *, region: str | None = None, role: str | None = None) -> FakeS3:
-        return self.bucket
-
-
-class TrappedTable(MemoryTable):
-    """A journal table whose every write is a place to be killed at."""
-
-    trap: Callable[[str], None] = staticmethod(lambda _label: None)
-
-    def transact(self, members: Sequence[Member], *, token: str, foreign: Sequence[dict[str, Any]] = ()) -> None:
-        self.trap("before append")
-        super().transact(members, token=token, foreign=foreign)
-        self.trap("after append")
-
-
-class Gone:
-    """Every earlier holder is gone."""
-
-    def gone(self, _holder: Holder) -> bool:
-        return True
 
 
 class Estate42:

@@ -11,8 +11,8 @@ from portability.engine.stop import Stop
 from portability.model.status import Fact, Goal, RunState
 from portability.steps.directory import STAMP
 from portability.stores.base import ChannelState
+from tests.steps_data.moments import at, facts
 from tests.steps_data.run_world import Estate42, Killed, Process
-from tests.steps_data.test_cut_over import at, facts
 from tests.steps_data.test_cut_over_crash import moved
 
 

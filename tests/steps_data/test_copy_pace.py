@@ -19,7 +19,8 @@ from portability.steps.copy_pace import CopyPace
 from portability.steps.table_pressure import CONSUMED, TablePressure
 from portability.steps.unit_pool import Crew, run_units
 from portability.stores.throttle import Throttle
-from tests.steps_data.run_world import FakeCloudWatch, estate, plan
+from tests.steps_data.fake_aws import FakeCloudWatch
+from tests.steps_data.run_plan import estate, plan
 
 POOL = "Order-pooled"
 NOISE = Metric(POOL, "WriteThrottleEvents")

@@ -16,8 +16,9 @@ from portability.model.status import Fact, Goal, RunState, Status
 from portability.steps.base import Advancing
 from portability.steps.directory import STAMP
 from portability.steps.soak import Soak
-from tests.steps_data.run_world import RUN, TENANT, Estate42, Killed, Process
-from tests.steps_data.test_cut_over import at
+from tests.steps_data.moments import at
+from tests.steps_data.run_plan import RUN, TENANT
+from tests.steps_data.run_world import Estate42, Killed, Process
 
 UNTIL_COPY = Options(until="copy-data")
 

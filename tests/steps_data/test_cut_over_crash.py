@@ -11,7 +11,8 @@ import pytest
 from portability import errors
 from portability.model.estate import Estate
 from portability.model.status import Fact, Goal, RunState
-from tests.steps_data.run_world import ESTATE, Estate42, Killed, Process
+from tests.steps_data.run_plan import ESTATE
+from tests.steps_data.run_world import Estate42, Killed, Process
 
 
 def moved(*, data: bool = True) -> Estate42:

@@ -19,7 +19,7 @@ from portability.steps.directory import FLIPPED, LIFTED, DirectoryTable, Stamp, 
 from portability.steps.directory_record import rewrite_json
 from portability.steps.fence.base import lift
 from tests.steps_data.fake_dynamo import FakeDynamo
-from tests.steps_data.run_world import ESTATE
+from tests.steps_data.run_plan import ESTATE
 
 TENANT, RUN, OTHER = "tenant-42", "r-ONE", "r-TWO"
 TOKENS = itertools.count(1)

@@ -38,7 +38,9 @@ from portability.steps.soak import Soak
 from portability.steps.verify_data import VerifyData
 from portability.stores.catalog import open_move
 from portability.stores.dynamodb.wiring import Pace
-from tests.steps_data.run_world import ESTATE, RUN, TENANT, FakeS3, Gone, Staged, _holder, plan
+from tests.steps_data.fake_aws import FakeS3, Gone
+from tests.steps_data.run_plan import ESTATE, RUN, TENANT, Staged, plan
+from tests.steps_data.run_world import _holder
 
 PACE = Pace(idle=0.01, shards=0.5, positions=0.05)
 

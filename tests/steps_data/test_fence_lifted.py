@@ -7,8 +7,9 @@ import pytest
 from portability import errors
 from portability.steps.cutover import drain
 from portability.steps.directory import STAMP
-from tests.steps_data.run_world import Estate42, Process, estate
-from tests.steps_data.test_cut_over import at
+from tests.steps_data.moments import at
+from tests.steps_data.run_plan import estate
+from tests.steps_data.run_world import Estate42, Process
 
 
 def test_a_stop_is_heard_while_the_fence_takes_effect() -> None:

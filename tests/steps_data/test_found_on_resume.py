@@ -7,9 +7,10 @@ import pytest
 from portability import errors
 from portability.model.status import Fact, Goal, RunState, Status
 from portability.steps.directory import STAMP
-from tests.steps_data.run_world import RUN, Estate42, Killed, Process
+from tests.steps_data.moments import at, facts
+from tests.steps_data.run_plan import RUN
+from tests.steps_data.run_world import Estate42, Killed, Process
 from tests.steps_data.test_changed_minds import killed_inside_the_fence
-from tests.steps_data.test_cut_over import at, facts
 
 
 def landed(world: Estate42) -> bool:

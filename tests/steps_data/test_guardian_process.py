@@ -20,7 +20,7 @@ from portability.steps.base import Context
 from portability.steps.directory import STAMP, Stamp
 from portability.steps.directory_record import stamp_value
 from portability.steps.guardian.beside import beside
-from tests.steps_data.run_world import DIRECTORY, RUN, TENANT, estate
+from tests.steps_data.run_plan import DIRECTORY, RUN, TENANT, estate
 from tests.support.world import wait_for
 
 EPOCH = 101

@@ -8,8 +8,9 @@ import pytest
 from portability import errors
 from portability.engine.runner import Options
 from portability.model.status import Goal, RunState
-from tests.steps_data.run_world import RUN, Estate42, Killed, Process
-from tests.steps_data.test_cut_over import at
+from tests.steps_data.moments import at
+from tests.steps_data.run_plan import RUN
+from tests.steps_data.run_world import Estate42, Killed, Process
 
 PUT_OFF = Options(postpone_cutover=True)
 

@@ -8,8 +8,9 @@ from portability import errors
 from portability.model.status import Fact, RunState
 from portability.steps.cutover.tripwire import OVERRULED, decided, slipped
 from portability.stores.base import Flow
-from tests.steps_data.run_world import RUN, Estate42, Killed, Process
-from tests.steps_data.test_cut_over import at
+from tests.steps_data.moments import at
+from tests.steps_data.run_plan import RUN
+from tests.steps_data.run_world import Estate42, Killed, Process
 
 KEY, LATE = "order-9", 999_999
 """A key that the application does not write at the target by itself: only the overruling brings it back."""

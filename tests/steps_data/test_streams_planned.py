@@ -10,7 +10,8 @@ from portability.engine.context import Observation
 from portability.model.estate import Estate
 from portability.steps.channels import streams_off
 from portability.stores.base import Flow
-from tests.steps_data.run_world import ESTATE, Estate42, Process, estate
+from tests.steps_data.run_plan import ESTATE, estate
+from tests.steps_data.run_world import Estate42, Process
 
 ON = {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}}
 

@@ -107,7 +107,7 @@ MUTANTS: tuple[Mutant, ...] = (
         before="    if lag.backlog or lag.parked or lag.doubtful or left:",
         after="    if False:",
         test=(
-            "tests/steps_data/test_cut_over.py"
+            "tests/steps_data/test_cut_over_taken_back.py"
             "::test_a_slip_that_the_channel_saw_only_after_the_comparison_is_not_flipped_over"
         ),
         why="a flip would leave parked and doubtful keys behind",
@@ -118,7 +118,7 @@ MUTANTS: tuple[Mutant, ...] = (
         before="compared = compare_changed(ctx, channels, silent, go_on=go_on)",
         after="compared = len(silent) * bool(compare_changed)",
         test=(
-            "tests/steps_data/test_cut_over.py::test_a_difference_inside_the_fence_unfences_and_stops_with_nothing_lost"
+            "tests/steps_data/test_cut_over_taken_back.py::test_a_difference_inside_the_fence_unfences_and_stops_with_nothing_lost"
         ),
         why="a difference would be flipped to",
     ),
@@ -136,7 +136,7 @@ MUTANTS: tuple[Mutant, ...] = (
         before=("            watch(ctx, leg, self.channels, until=until)\n"),
         after=("            _ = watch\n"),
         test=(
-            "tests/steps_data/test_cut_over.py"
+            "tests/steps_data/test_cut_over_taken_back.py"
             "::test_a_write_that_slips_through_after_the_flip_stops_the_run_and_is_not_discarded"
         ),
         why="a write that slipped past the fence would be lost unseen",
