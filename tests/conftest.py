@@ -11,6 +11,7 @@ import random
 import subprocess
 import tempfile
 import uuid
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -114,10 +115,14 @@ def moto(pytestconfig: pytest.Config) -> str:
 
 
 @pytest.fixture
-def aws_env(dynamodb_local: str, moto: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Point every AWS client at the engines: DynamoDB and its streams at DynamoDB Local, the rest at moto."""
+def aws_env(request: pytest.FixtureRequest, dynamodb_local: str, moto: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Point every AWS client at the engines: DynamoDB and its streams at DynamoDB Local, the rest at moto.
+
+    DynamoDB Local has a database per access key, and writes the slower the more stream records a database holds: each
+    test module has its own.
+    """
     values = {
-        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_ACCESS_KEY_ID": f"testing{zlib.crc32(request.node.path.name.encode())}",
         "AWS_SECRET_ACCESS_KEY": "testing",
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
