@@ -15,7 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.machine.story import Story
 from tests.machine.town import Shape, Town
 from tests.machine.trouble import HOSTS, Trouble, troubles
-from tests.machine.turn import VERBS, Turn
+from tests.machine.turn import Turn
+from tests.machine.verbs import VERBS
 
 shapes = st.builds(
     Shape,
@@ -25,7 +26,7 @@ shapes = st.builds(
     attempts=st.integers(1, 2),
     seed=st.integers(0, 2**16),
 )
-trouble = troubles(VERBS)
+trouble = troubles(tuple(VERBS))
 hosts = st.sampled_from(HOSTS)
 keys = st.integers(0, 7)
 
@@ -43,15 +44,13 @@ def not_moved(machine: Machine) -> bool:
 class Machine(RuleBasedStateMachine):
     """One example."""
 
+    town: Town
     story: Story
-
-    @property
-    def town(self) -> Town:
-        return self.story.town
 
     @initialize(shape=shapes)
     def begin(self, shape: Shape) -> None:
-        self.story = Story(Town(shape))
+        self.town = Town(shape)
+        self.story = Story(self.town)
 
     # ------------------------------------------------------------------------------------------------- the application
 

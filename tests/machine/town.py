@@ -19,12 +19,11 @@ import msgspec
 from portability import errors
 from portability.journal.chain import entry_of
 from portability.journal.memory import MemoryJournal, MemoryTable
-from portability.journal.rows import ENTRY, KEYS, active_key, run_key
+from portability.journal.rows import ENTRY, KEYS, POSITION, active_key, run_key
 from portability.journal.table import Put
 from portability.model.estate import Estate, seconds
 from portability.model.plan import Plan
 from portability.model.run import Entry, RunView
-from portability.model.status import Fact
 from portability.retry import Retry
 from portability.steps.directory import ABORTED, FENCED, FLIPPED, LIFTED, STAMP
 from portability.stores.base import Flow, channel_name
@@ -34,6 +33,7 @@ from tests.steps_data.fake_store import Shelf
 from tests.steps_data.run_world import DIRECTORY, ESTATE, TENANT, Estate42, Killed
 
 if TYPE_CHECKING:
+    from tests.machine.trouble import Trouble
     from tests.machine.turn import Turn
 
 NEIGHBOUR = "tenant-43"
@@ -65,7 +65,7 @@ class Town(Estate42):
     """The world of one example. `truth` is what the tenant was told is written: the ledger outside the system."""
 
     def __init__(self, shape: Shape) -> None:
-        self.shape = shape
+        self.shape, self.seed = shape, shape.seed
         self.truth: dict[str, int] = {}
         self.turn: Turn | None = None
         self.quiet = False
@@ -349,9 +349,38 @@ class Town(Estate42):
         rows = {key: row for key, row in self.table.rows.items() if "neighbour" in key.pk}
         return repr((sorted(directory.items()), sorted(rows.items())))
 
-    def facts(self) -> list[Fact]:
-        """The run's facts, in order."""
-        return [entry.fact for entry in self.entries() if not entry.step]
+    def neighbours_untouched(self) -> bool:
+        return self.of_neighbours() == self.untouched
+
+    # ------------------------------------------------------------------------------------------------------- at rest
+
+    def process(self, trouble: Trouble, host: str) -> Turn:
+        from tests.machine.turn import Turn
+
+        return Turn(self, trouble, host=host)
+
+    def settle(self) -> None:
+        self.land(before=float("inf"))
+
+    @property
+    def flipped_times(self) -> int:
+        return len(self.flips)
+
+    def verified(self) -> int:
+        return self.journal("here").verify(self.run)
+
+    def inventoried(self) -> bool:
+        copies = self.open() and self.serving == "source" and self.world.target.items and not self.foul
+        return not copies or any(change.kind == "copy" for change, _ in self.view().intents())
+
+    def left_behind(self) -> str:
+        if STAMP in self.record:
+            return "the stamp is still on the directory record"
+        if self.old.items:
+            return f"the side that does not serve still holds {sorted(self.old.items)}"
+        pk = run_key(self.run, "").pk
+        kept = [key.sk for key in self.table.rows if key.pk == pk and key.sk.startswith((POSITION, KEYS))]
+        return f"the journal still keeps {kept}" if kept else ""
 
 
 def _epoch(known: dict[str, Any], there: dict[str, Any]) -> bool:

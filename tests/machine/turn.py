@@ -9,8 +9,6 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from portability import errors
-from portability.cli import compare_sides, operations, slips
-from portability.cli.operations import Planned
 from portability.cli.wiring import Desk
 from portability.engine.context import Observation
 from portability.engine.preview import changes
@@ -20,24 +18,19 @@ from portability.engine.world import World as EngineWorld
 from portability.journal.base import Held
 from portability.model.change import Change
 from portability.model.run import Holder, RunView
-from portability.model.status import Goal, ParkReason, RunState
 from portability.retry import Retry
 from portability.steps.base import Context
 from portability.stores.base import Move
 from tests.machine.goods import TownMove
 from tests.machine.town import Town
 from tests.machine.trouble import FAR, HERE, HOSTS, Fine, Frozen, Kill, Refuse, Replaced, Slip, Trouble, Unheard, strike
+from tests.machine.verbs import VERBS, Said
 from tests.machine.wires import Effect, Guard
 from tests.steps_data.fake_dynamo import no_trap
-from tests.steps_data.run_world import TENANT, Killed, Process
-
-PASS = 10.0
-"""Seconds of the one pass that `resume` makes at a soak."""
+from tests.steps_data.run_world import Killed, Process
 
 WATCHED = 90.0
 """Seconds for which a lease is watched that another host's process holds: more than a lease."""
-
-VERBS = ("migrate", "postponed", "resume", "tick", "cutover", "reverse", "cancel", "complete", "repair")
 
 
 class Turn(Process):
@@ -72,7 +65,7 @@ class Turn(Process):
         before, self.town.turn = self.town.turn, self
         view = None
         try:
-            view = getattr(self, f"_{verb}")(self.desk())
+            view = VERBS[verb](Said(self.desk(), self.town, self.wait))
             self.said = "done"
         except Killed as killed:
             self.said = f"killed at {killed}"
@@ -126,62 +119,6 @@ class Turn(Process):
         return Runner(
             held=held, plan=plan, route=route, world=world, stop=self.stop, observer=observer, options=options
         )
-
-    def _migrate(self, desk: Desk, *, postponed: bool = False) -> RunView:
-        found = operations.adopt(desk, TENANT, "premium", wait=self.wait)
-        if isinstance(found, RunView):
-            return found
-        if found is None:
-            planned = Planned(plan=self.town.next_plan(), findings=[])
-            found = operations.start_run(desk, planned, reason="", change_ref="", postponed=postponed)
-        return self._drive(desk, found, Options(postpone_cutover=postponed))
-
-    def _postponed(self, desk: Desk) -> RunView:
-        return self._migrate(desk, postponed=True)
-
-    def _resume(self, desk: Desk, tick: float | None = None) -> RunView:
-        soaks = desk.journal.view(self.town.run).state is RunState.SOAKING
-        held = operations.take(desk, self.town.run, goal=None, wait=self.wait)
-        return self._drive(desk, held, Options(tick=PASS if soaks and tick is None else tick))
-
-    def _tick(self, desk: Desk) -> RunView:
-        view = desk.journal.view(self.town.run)
-        if view.state is RunState.PARKED and view.reason == ParkReason.POSTPONED:
-            return view
-        return self._resume(desk, tick=60.0)
-
-    def _cutover(self, desk: Desk) -> RunView:
-        operations.allow(desk.journal.view(self.town.run), Goal.CUTOVER)
-        return self._towards(desk, Goal.CUTOVER)
-
-    def _reverse(self, desk: Desk) -> RunView:
-        return self._towards(desk, Goal.REVERSE)
-
-    def _cancel(self, desk: Desk) -> RunView:
-        return self._towards(desk, Goal.CANCEL)
-
-    def _complete(self, desk: Desk) -> RunView:
-        return self._towards(desk, Goal.COMPLETE)
-
-    def _repair(self, desk: Desk) -> RunView:
-        """`verify --repair`, with the operator's word over late writes where those stop the run."""
-        run, view = self.town.run, desk.journal.view(self.town.run)
-        if slips.stopped_by_slips(view) is None:
-            compare_sides.compare_run(desk, run, repair=True, wait=self.wait, observer=self.observe, mode="full")
-        elif number := slips.count(slips.look(desk, view)):
-            slips.overrule(desk, run, number, wait=self.wait)
-            self.town.slips = {}
-        return desk.journal.view(run)
-
-    def _towards(self, desk: Desk, goal: Goal) -> RunView:
-        held = operations.take(desk, self.town.run, goal=goal, wait=self.wait)
-        return self._drive(desk, held, Options())
-
-    def _drive(self, desk: Desk, held: Held, options: Options) -> RunView:
-        try:
-            return operations.drive(desk, held, options, self.observe)
-        finally:
-            held.abandon()
 
     # ------------------------------------------------------------------------------------------------------- moments
 

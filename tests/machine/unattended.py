@@ -9,7 +9,7 @@ import random
 from dataclasses import dataclass
 
 from portability.model.status import RunState, Status
-from tests.machine.story import Story, left_behind
+from tests.machine.story import Story
 from tests.machine.town import Shape, Town
 from tests.machine.trouble import (
     HOSTS,
@@ -69,7 +69,7 @@ def unattended(seed: int) -> Outcome:
     view = town.view()
     assert view.state is RunState.COMPLETED, f"nobody was there, and the run is {view.state}: {story.turns[-3:]}"
     assert town.flips == ["target"]
-    assert not (left := left_behind(town)), left
+    assert not (left := town.left_behind()), left
     assert town.world.target.items == town.truth
     hours = (view.last_at - float(view.flipped["at"])) / 3600
     return Outcome(len(story.turns), killed, hours, town.writes, town.refused)
