@@ -154,6 +154,7 @@ class TownMove(FakeMove):
     def __init__(self, town: Town) -> None:
         super().__init__("Order", town.world, lambda label: town.send(label, _nothing, signed=False))
         self.town = town
+        self.looks: Callable[[], None] = _nothing  # at the lease, before what a channel sends
         self.now = town.clock.now
         self.sleep = town.clock.sleep
 
@@ -201,6 +202,7 @@ class TownMove(FakeMove):
         try:
             for channel in self._channels(flow):
                 try:
+                    self.looks()
                     channel.poll()
                 except errors.PortabilityError as error:
                     channel.died = error

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 NEIGHBOUR = "tenant-43"
 KEYS_OF_THE_TENANT = 8
+A_LITTLE = 1e-6
+"""Seconds that adding and taking away fractions may be off."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,6 @@ class Town(Estate42):
         self.dead: set[int] = set()
         self.late: list[Late] = []
         self.guards: list[Guard] = []
-        self.unguarded = False  # a process was killed and its guardian with it: the tenant waits for the next one
         self.hindered = False  # what happened meanwhile may make a pause longer than it may be
         self.fenced_at = self.flipped_at = 0.0
         self.foul = False  # something on either side was changed behind everybody's back
@@ -158,7 +159,9 @@ class Town(Estate42):
 
     def land(self, *, before: float | None = None) -> None:
         """Let land what is due, and what would be past its horizon at `before` (monotonic)."""
-        due = [late for late in self.late if late.moments <= 0 or (before is not None and late.until <= before)]
+        due = [
+            late for late in self.late if late.moments <= 0 or (before is not None and late.until < before + A_LITTLE)
+        ]
         for late in due:
             self.late.remove(late)
             with self.hush(), suppress(errors.PortabilityError):
@@ -176,8 +179,8 @@ class Town(Estate42):
         Where that record has a stamp the write is conditional on its epoch; refused, it is tried with a new record.
         """
         for _ in range(2):
-            now = self.clock.now()
-            if self.cached is None or now - self.cached[1] >= seconds(self.plan.estate.directory.cache):
+            now = self.clock.monotonic()
+            if self.cached is None or now - self.cached[1] > seconds(self.plan.estate.directory.cache) - A_LITTLE:
                 self.cached = copy.deepcopy(self.record), now
             known, there = self.cached[0].get(STAMP), self.record.get(STAMP)
             if known is None or (there is not None and not there["M"]["fenced"]["BOOL"] and _epoch(known, there)):

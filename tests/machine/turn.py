@@ -104,6 +104,7 @@ class Turn(Process):
     def runner(self, held: Held, options: Options, observer: Any) -> Runner:
         """The engine over this process's own clients."""
         self.held, self.drove = held, True
+        self.move.looks = held.look
         plan = held.view().header.plan
         kinds = {step.uses: step for step in self.steps()}
         world = EngineWorld(
@@ -166,14 +167,11 @@ class Turn(Process):
         fate = self.trouble.guardian if killed and isinstance(self.trouble, Kill) else "acts"
         for guard in self.guards:
             if fate == "late" and guard.epoch is not None and not guard.gone:
-                town.unguarded = True
                 town.hold(guard.act, self.trouble.later if isinstance(self.trouble, Kill) else 0)
                 continue
             guard.gone = guard.gone or fate == "gone"
-            town.unguarded = town.unguarded or (guard.gone and town.fenced)
             guard.act()
             town.guards.remove(guard)
-        town.unguarded = town.unguarded and town.fenced
 
     # ------------------------------------------------------------------------------------------------------- company
 
