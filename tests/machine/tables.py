@@ -46,7 +46,9 @@ from portability.stores.catalog import open_move
 from portability.stores.dynamodb.wiring import Pace
 from tests.machine.trouble import Kill, Park, Refuse, Trouble, Unheard, refusal
 from tests.machine.verbs import VERBS, Said
-from tests.steps_data.run_world import ESTATE, TENANT, FakeS3, Gone, Killed, Staged, plan
+from tests.steps_data.fake_aws import FakeS3, Gone
+from tests.steps_data.run_plan import ESTATE, TENANT, Staged, plan
+from tests.steps_data.run_world import Killed
 
 PACE = Pace(idle=0.01, shards=0.5, positions=0.05)
 NEIGHBOUR = f"{TENANT}-1"

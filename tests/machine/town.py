@@ -30,7 +30,8 @@ from portability.stores.base import Flow, channel_name
 from portability.stores.dynamodb.parking import is_pending
 from tests.machine.wires import Effect, Guard, Seen, TownClock, WiredDynamo, WiredTable
 from tests.steps_data.fake_store import Shelf
-from tests.steps_data.run_world import DIRECTORY, ESTATE, TENANT, Estate42, Killed
+from tests.steps_data.run_plan import DIRECTORY, ESTATE, MAPPING, TENANT
+from tests.steps_data.run_world import Estate42, Killed
 
 if TYPE_CHECKING:
     from tests.machine.trouble import Trouble
@@ -342,7 +343,7 @@ class Town(Estate42):
     def neighbours(self) -> None:
         """Another tenant in the same tables, whose run is parked in the same journal."""
         self.dynamo.rows[DIRECTORY, f'{{"S": "{NEIGHBOUR}"}}'] = {"tenantId": {"S": NEIGHBOUR}, "n": {"N": "1"}}
-        self.dynamo.rows["Mapping", f'{{"S": "{NEIGHBOUR}"}}'] = {"tenantId": {"S": NEIGHBOUR}}
+        self.dynamo.rows[MAPPING, f'{{"S": "{NEIGHBOUR}"}}'] = {"tenantId": {"S": NEIGHBOUR}}
         keys = (run_key("r-neighbour", sk) for sk in ("LEASE", f"{ENTRY}1", f"{KEYS}Order.forward#b#0"))
         MemoryTable.transact(self.table, [Put(key, {"n": 1}) for key in keys], token="n")
 

@@ -15,7 +15,7 @@ from portability.journal.base import Held
 from portability.model.plan import Plan
 from portability.model.run import RunView
 from portability.model.status import Goal, ParkReason, RunState
-from tests.steps_data.run_world import TENANT
+from tests.steps_data.run_plan import TENANT
 
 PASS = 10.0
 """Seconds of the one pass that `resume` makes at a soak."""

@@ -15,8 +15,9 @@ from portability.model.status import ParkReason
 from portability.retry import Retry
 from portability.steps.directory import DirectoryTable
 from portability.steps.guardian.abort import abort
+from tests.steps_data.fake_aws import Clock, TrappedTable
 from tests.steps_data.fake_dynamo import FakeDynamo
-from tests.steps_data.run_world import TENANT, Clock, TrappedTable
+from tests.steps_data.run_plan import TENANT
 
 if TYPE_CHECKING:
     from tests.machine.town import Town
