@@ -89,4 +89,5 @@ class TableMachine(RuleBasedStateMachine):
             if sys.exc_info()[0] is None:
                 self.story.end()
         finally:
-            self.tables.close()
+            if hasattr(self, "tables"):
+                self.tables.close()

@@ -90,6 +90,7 @@ class Story:
         """One command, with what befalls it; where it ends well it has kept its promise."""
         turn = self.town.process(trouble or Fine(), host)
         view = turn.run(verb)
+        self.town.open()
         self.turns.append(f"{verb}: {turn.said}" + (f" ({'; '.join(turn.traps)})" if turn.traps else ""))
         if view is not None and turn.drove and verb != "repair":
             broken = promised(view, self.town)
@@ -144,13 +145,13 @@ class Story:
 def next_verb(town: Place, last: str) -> str:
     """What an operator says next, by what the run tells of itself; `last` was said before."""
     view = town.view()
-    if view.reason == ParkReason.MISMATCH and last != "repair":
-        return "repair"
+    if view.reason == ParkReason.MISMATCH:
+        return "repair" if last != "repair" else "resume"
     if view.goal is Goal.COMPLETE or view.state is RunState.SOAKING:
         return "complete"
     if view.state in (RunState.UNWINDING, RunState.STUCK):
         return "cancel"
-    if town.seed % 3 == 0 and view.serving == "source" and last != "cancel":
+    if town.seed % 3 == 0 and view.serving == "source" and last not in ("cancel", "repair"):
         return "cancel"
     return "cutover" if view.postponed or view.state is RunState.REVERSED else "resume"
 

@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import random
 import threading
+import uuid
 from collections.abc import Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any, cast
@@ -77,7 +78,7 @@ class Tables:
         self.bucket = FakeS3()
         self.rng = random.Random(seed)
         self.truth: dict[Key, str] = {}
-        self.values, self.tokens, self.pids = (itertools.count(1) for _ in range(3))
+        self.values, self.pids = itertools.count(1), itertools.count(1)
         self.lock = threading.RLock()
         self.run, self.broken = "", list[str]()
         self.slips: dict[str, int] = {}
@@ -102,7 +103,7 @@ class Tables:
         pooled = Side(table=self.pool, model=Model.POOL, region="us-east-1")
         own = Side(table=self.silo, model=Model.SILO, region="us-east-1")
         move = StoreMove(store="Order", source=pooled, target=own, adopt=True)
-        return msgspec.structs.replace(plan(self.estate), stores=[move], made=f"{next(self.tokens):016x}")
+        return msgspec.structs.replace(plan(self.estate), stores=[move], made=uuid.uuid4().hex)
 
     # ------------------------------------------------------------------------------------------------- the application
 
@@ -117,7 +118,7 @@ class Tables:
             if STAMP in record:
                 members.append({"ConditionCheck": self._check(record[STAMP]["M"]["epoch"])})
             try:
-                self.dynamo.transact(members, token=f"{next(self.tokens):036}")
+                self.dynamo.transact(members, token=uuid.uuid4().hex)
             except (errors.ConditionFailed, errors.TransactionConflict):
                 return
             self.truth.pop((where["pk"]["S"], where["sk"]["S"]), None)

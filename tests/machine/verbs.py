@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from portability.cli import compare_sides, operations, slips
-from portability.cli.operations import Planned
+from portability.cli.planning import Planned
 from portability.cli.wiring import Desk
 from portability.engine.observer import silent
 from portability.engine.runner import Options
