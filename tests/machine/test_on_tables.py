@@ -10,6 +10,7 @@ from tests.machine.on_tables import TableMachine
 EXAMPLES = 4
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_on_real_tables_and_streams_no_order_of_commands_and_crashes_breaks_an_invariant(
     aws_env: None, seed: int
