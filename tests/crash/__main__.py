@@ -13,8 +13,9 @@ import time
 from pathlib import Path
 
 from tests.conftest import _seed_of_commit
+from tests.crash import pauses
 from tests.crash.campaign import Campaign, outcome
-from tests.crash.results import append, write_page
+from tests.crash.results import append, commit, write_page
 from tests.crash.rows import ROWS, share, trials
 from tests.crash.stage import Trial
 from tests.support import engines
@@ -41,13 +42,18 @@ def main() -> int:
                 campaign.close()
     finally:
         own.end()
-    results = outcome(campaign.tallies, what="sample" if options.sample else f"shard {options.shard}", seed=seed)
+    what = "sample" if options.sample else f"shard {options.shard}"
+    results = outcome(campaign.tallies, what=what, seed=seed)
+    waited = pauses.measured(campaign.pauses, what=what, seed=seed, commit=commit())
     for one in results:
         say(f"{one.row:<4} {one.trials:>5} trials, {len(one.points)} points, {len(one.failures)} broken")
+    for line in pauses.table(waited) if waited else ():
+        say(line)
     if left:
         say(f"{left} trials were left out for the want of time")
     if options.write:
         append(results)
+        pauses.append(waited)
         write_page()
     say(f"seed {seed}, {time.monotonic() - began:.0f} s")
     return int(any(one.failures for one in results))

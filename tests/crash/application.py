@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import boto3
+from botocore.config import Config
 
+from portability.sandbox import ledger
 from portability.sandbox.data_access import NO_RETRIES, DataAccess, StillFenced
 from portability.sandbox.ledger import Ledger
 from portability.sandbox.seed import find_shape
@@ -23,17 +25,37 @@ CACHE = 0.1
 
 
 class Application:
-    """Writers of one tenant that never end until told to; `paused` is a moment at which nothing is in flight."""
+    """Writers of one tenant that never end until told to; `paused` is a moment at which nothing is in flight.
 
-    def __init__(self, world: World, tenant: str, *, writers: int, rate: float, seed: object) -> None:
-        self.ledgers = [world.folder / f"ledger-{number}.jsonl" for number in range(writers)]
-        self.writes = 0
-        self._world, self._tenant, self._rate, self._seed = world, tenant, rate, seed
+    `name` tells them from other writers of the tenant, `cache` is in seconds, `endpoints` are taken in turn. Without
+    `seeded` they write only keys of their own making.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        tenant: str,
+        *,
+        writers: int,
+        rate: float,
+        seed: object,
+        name: str = "w",
+        cache: float = CACHE,
+        access: type[DataAccess] = DataAccess,
+        endpoints: Sequence[str] = (),
+        config: Config = NO_RETRIES,
+        seeded: bool = True,
+    ) -> None:
+        self.ledgers = [world.folder / f"ledger-{name}{number}.jsonl" for number in range(writers)]
+        self._world, self._tenant, self._rate, self._seed, self._name = world, tenant, rate, seed, name
+        self._cache, self._access, self._config, self._seeded = cache, access, config, seeded
+        self._endpoints = endpoints or [world.env["AWS_ENDPOINT_URL_DYNAMODB"]]
+        self._acks = [0] * writers
         self._locks = [threading.Lock() for _ in self.ledgers]
         self._pausing, self._over = threading.Event(), threading.Event()
         self._failed: list[BaseException] = []
         self._threads = [
-            threading.Thread(target=self._write, args=(number, path), name=f"writer {number}")
+            threading.Thread(target=self._write, args=(number, path), name=f"writer {name}{number}")
             for number, path in enumerate(self.ledgers)
         ]
 
@@ -66,18 +88,35 @@ class Application:
 
     def goes_on(self, *, within: float) -> None:
         """Wait until every writer was acknowledged anew."""
-        before = self.writes
-        wait_for(lambda: self.writes >= before + len(self.ledgers) or self._failed, within=within)
+        before = self._acks.copy()
+        wait_for(
+            lambda: all(now > was for now, was in zip(self._acks, before, strict=True)) or self._failed, within=within
+        )
+        if self._failed:
+            raise self._failed[0]
+
+    def tries(self, *, within: float) -> None:
+        """Wait until every writer has noted something anew: a try, a refusal or what became of it."""
+        before = [path.stat().st_size for path in self.ledgers]
+        wait_for(
+            lambda: all(path.stat().st_size > was for path, was in zip(self.ledgers, before, strict=True)),
+            within=within,
+        )
+
+    def pauses(self) -> list[list[float]]:
+        """Every pause of each writer so far, in milliseconds: from a first refused try to the next accepted write."""
+        told = [ledger.pause(ledger.read(path)).values() for path in self.ledgers]
+        return [[ms for pauses in one for ms in pauses] for one in told]
 
     def _write(self, number: int, path: Path) -> None:
-        world, shape = self._world, find_shape(self._world.shape)
+        world, shape, name = self._world, find_shape(self._world.shape), f"{self._name}{number}"
         client = boto3.Session(
             aws_access_key_id=world.env["AWS_ACCESS_KEY_ID"], aws_secret_access_key="testing", region_name=REGION
-        ).client("dynamodb", endpoint_url=world.env["AWS_ENDPOINT_URL_DYNAMODB"], config=NO_RETRIES)
+        ).client("dynamodb", endpoint_url=self._endpoints[number % len(self._endpoints)], config=self._config)
         rng = random.Random(f"{self._seed}/{number}")
         seeded = [
             (store, shape.stores[store].key_of(item))
-            for store in shape.stores
+            for store in (shape.stores if self._seeded else ())
             for item in shape.read_items(client, self._tenant, store)
             if WRITE_ID not in item
         ]
@@ -88,13 +127,13 @@ class Application:
             time.sleep(seconds)
 
         where = (client, shape.directory, self._tenant)
-        access = DataAccess(*where, cache_seconds=CACHE, sleep=wait_for_the_fence, rng=rng)
-        with Ledger(path, f"w{number}") as ledger:
+        access = self._access(*where, cache_seconds=self._cache, sleep=wait_for_the_fence, rng=rng)
+        with Ledger(path, name) as told:
             share = (number, len(self.ledgers))
-            writer = Writer(f"w{number}", shape, self._tenant, access, ledger, rng=rng, seeded=seeded, share=share)
+            writer = Writer(name, shape, self._tenant, access, told, rng=rng, seeded=seeded, share=share)
             try:
                 while not self._over.wait(rng.uniform(0.5, 1.5) / self._rate):
                     with self._locks[number]:
-                        self.writes += writer.write_once() == "ack"
+                        self._acks[number] += writer.write_once() == "ack"
             except Exception as error:  # noqa: BLE001 - told by whoever looks next
                 self._failed.append(error)

@@ -41,6 +41,7 @@ class Campaign:
     shape: str = "reference"
     tallies: dict[str, Tally] = field(default_factory=dict)
     met: dict[str, list[Point]] = field(default_factory=dict)
+    pauses: dict[str, list[list[float]]] = field(default_factory=dict)
     _open: ExitStack = field(default_factory=ExitStack)
     _stage: Stage | None = None
     _scenes: int = 0
@@ -54,7 +55,7 @@ class Campaign:
             scene = self._open.enter_context(
                 opened(self.shape, folder, dynamodb=self.engine, moto=self.moto, seed=self.seed)
             )
-            self._stage = Stage(scene, met=self.met)
+            self._stage = Stage(scene, met=self.met, pauses=self.pauses)
         return self._stage
 
     def close(self) -> None:

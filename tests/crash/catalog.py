@@ -5,7 +5,9 @@ from __future__ import annotations
 import signal
 from collections.abc import Mapping
 
+from tests.crash import stale_writes, under_load
 from tests.crash.answers import expiring, failing, losing, refusing, throttling
+from tests.crash.crowd import EPOCH, FLAG
 from tests.crash.faults import Cut, Refusal
 from tests.crash.kills import freezing, holding, killing, killing_twice, repeating, signalling
 from tests.crash.races import racing, wandering
@@ -29,4 +31,12 @@ FAULTS: Mapping[str, Faulting] = {
     "wander": wandering,
     "throttle": throttling,
     "expire": expiring,
+    **{f"load-{kind.name}": under_load.loading(kind) for kind in (EPOCH, FLAG)},
+    "linger": under_load.lingering,
+    "guarded": under_load.guarded,
+    "late-flip": under_load.late_flip,
+    "late-write": stale_writes.held_across,
+    "slow-write": stale_writes.slow,
+    **{f"cache-longer-{kind.name}": stale_writes.caching(kind) for kind in (EPOCH, FLAG)},
+    "routers": stale_writes.routed,
 }

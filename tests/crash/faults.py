@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 from tests.crash.points import Point, name_of
 from tests.support.wire import Call, Reply, Wire
@@ -48,6 +49,7 @@ class Faulty(Wire):
     reached: threading.Event = field(default_factory=threading.Event)
     answering: Answering | None = None
     names: list[str] = field(default_factory=list)  # of the mutating calls since `forget`
+    accepted: list[Call] = field(default_factory=list)  # the mutating calls that the engine did, since `forget`
     _point: Point | None = None
     _cut: Cut | None = None
     _closed: bool = False
@@ -103,11 +105,13 @@ class Faulty(Wire):
         super().forget()
         with self._lock:
             self.names = []
+            self.accepted = []
 
     def passes(self, call: Call) -> bool:
+        if not super().passes(call):
+            return False
         waiting, release = self._open, self._release
         with self._lock:
-            self.calls.append(call)
             if not call.mutating:
                 return True
             name = name_of(call, self.journal)
@@ -132,6 +136,8 @@ class Faulty(Wire):
         return cut is Cut.HELD
 
     def answers(self, call: Call) -> bool:
+        if not super().answers(call):
+            return False
         if id(call) not in self._marked or self._cut not in (Cut.LOST, Cut.MUTED):
             return True
         waiting, cut = self._open, self._cut
@@ -139,6 +145,11 @@ class Faulty(Wire):
         if cut is Cut.LOST:
             waiting.wait()
         return False
+
+    def heard(self, call: Call, status: int) -> None:
+        if call.mutating and status < HTTPStatus.BAD_REQUEST:
+            with self._lock:
+                self.accepted.append(call)
 
     def told(self, call: Call) -> None:
         if id(call) in self._marked and self._cut in (Cut.KEPT, Cut.NOTED):

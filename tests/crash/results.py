@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from tests.crash import pauses
 from tests.crash.rows import ROWS
 from tests.support.dynamodb_local import ROOT
 
@@ -20,6 +21,7 @@ KEPT = ROOT / "docs" / "reliability.json"
 PAGE = ROOT / "docs" / "reliability.md"
 WORDS = Path(__file__).with_name("page.md")
 TABLE = "<!-- the table -->"
+PAUSES = "<!-- the pauses -->"
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -56,9 +58,10 @@ def commit() -> str:
     return done.stdout.strip() or "unknown"
 
 
-def page(results: Sequence[Result]) -> str:
-    """The page: the words with the table in their place."""
-    return WORDS.read_text().replace(TABLE, "\n".join(_table(results)))
+def page(results: Sequence[Result], waited: Sequence[pauses.Paused] = ()) -> str:
+    """The page: the words with the tables in their places."""
+    words = WORDS.read_text().replace(PAUSES, "\n".join(pauses.table(waited)))
+    return words.replace(TABLE, "\n".join(_table(results)))
 
 
 def _table(results: Sequence[Result]) -> Iterable[str]:
@@ -86,7 +89,7 @@ def _order(one: Result) -> int:
 
 def write_page() -> None:
     """Make the page anew."""
-    PAGE.write_text(page(load()))
+    PAGE.write_text(page(load(), pauses.load()))
 
 
 def main(argv: Sequence[str]) -> int:
@@ -94,7 +97,7 @@ def main(argv: Sequence[str]) -> int:
     if "--check" not in argv:
         write_page()
         return 0
-    if PAGE.exists() and PAGE.read_text() == page(load()):
+    if PAGE.exists() and PAGE.read_text() == page(load(), pauses.load()):
         return 0
     print("docs/reliability.md is stale; write it with: python -m tests.crash.results", file=sys.stderr)
     return 1

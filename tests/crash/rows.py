@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from tests.crash import stale_writes, substeps, under_load
 from tests.crash.catalog import REFUSED, SIGNALS
 from tests.crash.journeys import FAULTED
 from tests.crash.points import Point
@@ -49,7 +50,22 @@ class Row:
     at: Choosing = every
     figure: int | None = None
     journeys: tuple[str, ...] = FAULTED
+    where: Mapping[str, Choosing] = field(default_factory=dict)  # faults with points of their own
 
+
+UNDER_LOAD: Mapping[str, Choosing] = {
+    "load-epoch": substeps.at("nothing", times=10),
+    "load-directory_flag": substeps.at("nothing", times=10),
+    "routers": substeps.at(*stale_writes.LAGS),
+    "linger": substeps.at(*substeps.ALL),
+    "guarded": substeps.at(*substeps.FENCED),
+    "late-flip": substeps.at(under_load.FLIP_LATE, under_load.REPLY_LATE, under_load.REPLY_LOST),
+    "late-write": substeps.at(*substeps.FENCED[2:], substeps.WATCHING, stale_writes.THE_END),
+    "slow-write": substeps.at(substeps.RAISING),
+    "cache-longer-epoch": substeps.at(substeps.STAMP, substeps.WAY_BACK),
+    "cache-longer-directory_flag": substeps.at(substeps.WAY_BACK),
+}
+"""Where each fault of a cutover under load takes place: no call, but a sub-step, or a way of its own."""
 
 ROWS: Mapping[str, Row] = {
     "R1": Row("killed before, unheard and after every point, resumed", ("kill-before", "kill-lost", "kill-kept")),
@@ -64,6 +80,12 @@ ROWS: Mapping[str, Row] = {
     "R6": Row("denied from a call site on, then taken back or gone on with", ("fail",), at=sites),
     "R7": Row("held on the way, or frozen beyond the lease with a rival", ("hold", "freeze"), figure=200),
     "R9": Row("two to eight operators at once", ("race",), at=anywhere, figure=1000),
+    "R10": Row(
+        "cutover under load: each sub-step waited in and killed in, late writes and flips, stale caches, two routers",
+        tuple(UNDER_LOAD),
+        journeys=("up", "down", "there-and-back"),
+        where=UNDER_LOAD,
+    ),
     "R11": Row("there, back and there again with writes on each side", ("wander",), anywhere, 500, ("twice",)),
     "R14": Row("half of the calls throttled from a point on", ("throttle",), at=begun),
     "R15": Row("credentials expire in each step", ("expire",), at=begun),
@@ -82,7 +104,7 @@ def trials(name: str, met: Mapping[str, Sequence[Point]], seed: int) -> list[Tri
         Trial(name, journey, fault, point)
         for journey in row.journeys
         for fault in row.faults
-        for point in sorted(row.at(met.get(journey, [])))
+        for point in sorted(row.where.get(fault, row.at)(met.get(journey, [])))
     ]
     if row.figure is not None:
         seeds = [rng.getrandbits(32) for _ in range(row.figure)]

@@ -49,6 +49,7 @@ class Stage:
     ended: dict[str, Ended] = field(default_factory=dict)
     met: dict[str, list[Point]] = field(default_factory=dict)
     sent: dict[str, int] = field(default_factory=dict)  # calls of a clean journey
+    pauses: dict[str, list[list[float]]] = field(default_factory=dict)  # milliseconds, by fence and cutover
     side: str = "lower"
 
     def learn(self, journeys: Iterable[str] = FAULTED) -> None:

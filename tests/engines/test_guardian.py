@@ -7,8 +7,6 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,69 +15,13 @@ import pytest
 
 from portability.model.estate import seconds
 from portability.sandbox import ledger
-from portability.sandbox.seed import find_shape
 from portability.steps.guardian.orders import MARGIN
-from tests.support.wire import Call, Wire, watched
+from tests.support.fenced import AT_THE_FLIP, BEFORE_THE_FLIP, Stopping, after, flips, probes, stamp_of, stamps
+from tests.support.wire import Wire, watched
 from tests.support.world import World, wait_for
 
 TENANT, PARKED = "tenant-42", 7
 FREEZE, SHORT = "8s", "3s"
-
-# ------------------------------------------------------------------------------------------------- where it is stopped
-
-
-def stamps(act: str) -> Callable[[Call], bool]:
-    """The write of the directory record that leaves this act."""
-    return lambda call: call.operation == "UpdateItem" and f'{{"S": "{act}"}}'.encode() in call.body
-
-
-def flips(call: Call) -> bool:
-    """The transaction that makes the other side serve."""
-    return call.operation == "TransactWriteItems" and b'{"S": "flipped"}' in call.body
-
-
-def probes(call: Call) -> bool:
-    """The check that an application would send, alone."""
-    items = json.loads(call.body)["TransactItems"] if call.operation == "TransactWriteItems" else []
-    return [list(item) for item in items] == [["ConditionCheck"]]
-
-
-def after(first: Callable[[Call], bool], then: Callable[[Call], bool]) -> Callable[[Call], bool]:
-    """What matches `then` once `first` was sent."""
-    seen: list[bool] = []
-
-    def matches(call: Call) -> bool:
-        if first(call):
-            seen.append(True)
-            return False
-        return bool(seen) and then(call)
-
-    return matches
-
-
-def drains(call: Call) -> bool:
-    """A read of the source's stream."""
-    return call.operation == "GetRecords"
-
-
-def reads_back(world: World) -> Callable[[Call], bool]:
-    """A read of the target's items: nothing but a comparison does that."""
-    own = [world.own_table(store, TENANT) for store in find_shape(world.shape).stores]
-    return lambda call: any(call.keys.get(table) for table in own)
-
-
-Stopping = Callable[[World, Wire], AbstractContextManager[None]]
-
-BEFORE_THE_FLIP: dict[str, Stopping] = {
-    "the fence on its way": lambda _, wire: wire.hold(stamps("fenced"), late=True),
-    "the fence raised, its answer lost": lambda _, wire: wire.mute(stamps("fenced")),
-    "probing": lambda _, wire: wire.hold(after(stamps("fenced"), probes)),
-    "draining": lambda _, wire: wire.hold(after(stamps("fenced"), drains)),
-    "comparing": lambda world, wire: wire.hold(after(stamps("fenced"), reads_back(world))),
-    "the flip on its way": lambda _, wire: wire.hold(flips, late=True),
-}
-AT_THE_FLIP: Stopping = lambda _, wire: wire.mute(flips)  # noqa: E731 - one of a kind
-
 
 # ---------------------------------------------------------------------------------------------------- what is looked at
 
@@ -96,11 +38,7 @@ class Scene:
     @property
     def stamp(self) -> tuple[str, bool]:
         """What the last write of the stamp did, and whether it is fenced."""
-        shape, dynamodb = find_shape(self.world.shape), self.world.client("dynamodb")
-        key = {shape.directory.key: {"S": TENANT}}
-        item = dynamodb.get_item(TableName=shape.directory.table, Key=key, ConsistentRead=True)["Item"]
-        stamp = item.get("portability", {"M": {"act": {"S": ""}, "fenced": {"BOOL": False}}})["M"]
-        return stamp["act"]["S"], stamp["fenced"]["BOOL"]
+        return stamp_of(self.world, TENANT)
 
     def start(self) -> Any:
         """Go on with the run in a process of its own, whose events are in a file of its own."""

@@ -62,6 +62,7 @@ class Wire:
     _holding: Callable[[Call], bool] | None = None
     _muting: Callable[[Call], bool] | None = None
     _late: bool = False
+    _told_late: bool = False
     _let_go: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -91,10 +92,10 @@ class Wire:
             self._let_go.set()
 
     @contextlib.contextmanager
-    def mute(self, which: Callable[[Call], bool]) -> Iterator[None]:
-        """Inside the block matching requests take effect, and nobody ever hears of it."""
+    def mute(self, which: Callable[[Call], bool], *, late: bool = False) -> Iterator[None]:
+        """Inside the block matching requests take effect, and nobody ever hears of it, or with `late` at its end."""
         self._let_go.clear()
-        self._muting = which
+        self._muting, self._told_late = which, late
         try:
             yield
         finally:
@@ -114,8 +115,12 @@ class Wire:
         """Whether what the engine answered is handed back."""
         if self._muting is None or not self._muting(call):
             return True
+        late = self._told_late
         self._wait()
-        return False
+        return late
+
+    def heard(self, call: Call, status: int) -> None:
+        """The engine answered a call with this HTTP status."""
 
     def instead(self, call: Call) -> Reply | None:
         """What is answered in place of the engine, which never sees the call; None lets it pass."""
@@ -148,7 +153,7 @@ def watched_by(world: World, wire: Watching) -> Iterator[Watching]:
         for name in ENGINES:
             engine = world.env[name]
             if engine not in proxies:
-                proxies[engine] = stack.enter_context(_proxy(engine, wire))
+                proxies[engine] = stack.enter_context(proxy(engine, wire))
             world.detour[name] = proxies[engine]
         try:
             yield wire
@@ -157,7 +162,8 @@ def watched_by(world: World, wire: Watching) -> Iterator[Watching]:
 
 
 @contextlib.contextmanager
-def _proxy(engine: str, wire: Wire) -> Iterator[str]:
+def proxy(engine: str, wire: Wire) -> Iterator[str]:
+    """A server before `engine` until the block ends; gives its URL."""
     parts = urlsplit(engine)
     handler = type("Handler", (_Handler,), {"engine": (str(parts.hostname), parts.port), "wire": wire})
     server = _Server(("127.0.0.1", 0), handler)
@@ -221,6 +227,7 @@ class _Handler(BaseHTTPRequestHandler):
             upstream.request(self.command, self.path, call.body or None, kept)
             answer = upstream.getresponse()
             told = answer.read()
+            self.wire.heard(call, answer.status)
             if not self.wire.answers(call):
                 self.close_connection = True
                 return
