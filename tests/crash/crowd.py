@@ -48,6 +48,10 @@ FLAG = Kind(
 """What is declared has the longest request in it, so a record is cached for that much less."""
 
 
+UNHURRIED: Mapping[str, Any] = {"journal": {"lease": "60s"}}
+"""A call may be kept for longer than a campaign's leases last."""
+
+
 @contextmanager
 def estate_with(scene: Scene, parts: Mapping[str, Any]) -> Iterator[None]:
     """Inside the block the commands' estate has these parts merged in."""

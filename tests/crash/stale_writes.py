@@ -20,6 +20,7 @@ from tests.crash.application import Application
 from tests.crash.crowd import (
     EPOCH,
     FLAG,
+    UNHURRIED,
     WITHIN,
     Kind,
     crowd,
@@ -130,7 +131,7 @@ def caching(kind: Kind) -> Faulting:
 
     def go(stage: Stage, journey: Journey, trial: Trial) -> bool:
         scene = stage.scene
-        with estate_with(scene, kind.estate), cutting_over(stage, journey) as act:
+        with estate_with(scene, {**kind.estate, **UNHURRIED}), cutting_over(stage, journey) as act:
             more, left = crowd(scene, trial, kind, cache=TOO_LONG), serving(scene)
             since = scene.wire.held
             with ExitStack() as stack:

@@ -10,6 +10,7 @@ from portability.steps.guardian.orders import MARGIN
 from tests.crash import substeps
 from tests.crash.crowd import (
     EPOCH,
+    UNHURRIED,
     WITHIN,
     Kind,
     crowd,
@@ -28,7 +29,7 @@ from tests.crash.stage import Broken, Faulting, Stage, Trial
 from tests.support.fenced import flips, stamp_of
 from tests.support.world import wait_for
 
-SHORT = {"fence": {"freeze_max": "5s", "drain": "1s", "attempts": 1}}
+SHORT = {"fence": {"freeze_max": "5s", "drain": "1s", "attempts": 1}, **UNHURRIED}
 """A budget that a trial can let run out."""
 
 ACTS_WITHIN = 5.0
