@@ -20,7 +20,7 @@ BEAT = "journal beat"
 DRAWN = re.compile(r"/(?:[a-z0-9]{10}|r-[0-9A-Z]{26}\.jsonl\.gz)(?=/|$)")
 """Parts of a path that a service or a run drew by lot."""
 
-ACT = re.compile(r'"act": ?\{"S": ?"(\w+)"\}')
+ACT = re.compile(r'":?act": ?\{"S": ?"(\w+)"\}')
 """What a write of the directory's stamp is for."""
 
 

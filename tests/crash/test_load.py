@@ -14,7 +14,7 @@ from portability.sandbox.data_access import DataAccess, Directory, StillFenced
 from tests.crash import pauses, substeps
 from tests.crash.accesses import REFUSED, Flagged, Plain, fenced
 from tests.crash.faults import Faulty
-from tests.crash.points import Point
+from tests.crash.points import Point, name_of
 from tests.crash.routers import Router
 from tests.support.wire import Call
 
@@ -130,6 +130,12 @@ def test_the_figures_of_a_fence_are_over_all_its_pauses(tmp_path: Path) -> None:
     assert pauses.p99(sorted(ms)) == 1197.0
     nobody = pauses.measured({"epoch": [[]]}, what="", seed=1, commit="c")
     assert list(pauses.table(nobody))[-1] == "| epoch | 1 | 0 |  |  |  | c |"
+
+
+@pytest.mark.parametrize("body", ('{"v": {"act": {"S": "stamped"}}}', '{"v": {":act": {"S": "stamped"}}}'))
+def test_a_write_of_the_stamp_is_named_by_what_it_is_for(body: str) -> None:
+    named = call("UpdateItem", json.dumps({"TableName": "directory"} | json.loads(body)))
+    assert name_of(named, "j") == "UpdateItem directory stamped"
 
 
 def test_what_the_engine_refused_was_not_done() -> None:
