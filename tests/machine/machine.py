@@ -66,7 +66,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(open_run)
     @rule(key=keys)
     def corrupt(self, key: int) -> None:
-        if not self.town.slips:
+        if self.town.old.items and not self.town.slips:
             self.town.corrupt(f"order-{key}")
 
     # ----------------------------------------------------------------------------------------------------- the commands
