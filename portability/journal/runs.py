@@ -228,6 +228,7 @@ class TableJournal:
         if found.holder is None:
             msg = f"nobody holds the lease of run {run}: there is nothing to break"
             raise errors.Refused(msg, next=f"portability resume {run}")
+        _refuse_ended(view, "break")
         nobody = Holder(name=by, host="", boot="", namespace="", pid=0, started="")
         gone = self._liveness.gone(found.holder)
         data = {**lease.takeover(found.holder, same_host=gone, me=nobody), "reason": reason}
@@ -244,9 +245,7 @@ class TableJournal:
         """Raise the observed fence by one and journal it; None where another was quicker."""
         run = found.run
         view, entries = self._load(run, found)
-        if view.ended:
-            msg = f"run {run} is {view.state}: nothing is left to resume"
-            raise errors.Refused(msg, next=f"portability report {run} --format md")
+        _refuse_ended(view, "resume")
         previous, same_host = lease.late_writers(
             entries, found.holder, holder, liveness=self._liveness, timing=self._timing, now=self._clock.now()
         )
@@ -380,3 +379,11 @@ class TableJournal:
 
     def _entry_rows(self, run: str) -> list[Row]:
         return self.table.query(rows.run_key(run, "").pk, rows.ENTRY)
+
+
+def _refuse_ended(view: RunView, verb: str) -> None:
+    """A process that died before it gave the lease of an ended run back is still named there."""
+    if view.ended:
+        run = view.header.run
+        msg = f"run {run} is {view.state}: nothing is left to {verb}"
+        raise errors.Refused(msg, next=f"portability report {run} --format md")

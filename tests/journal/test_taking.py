@@ -197,6 +197,14 @@ def test_breaking_a_lease_needs_its_observed_number_and_is_journaled(world: Worl
     assert world.process().verify("r-1") == 3
 
 
+def test_the_lease_of_an_ended_run_is_not_broken(world: World) -> None:
+    world.start(run="r-1", by="ana").append(Fact.COMPLETED, {})  # and it died before it gave the lease back
+    with pytest.raises(errors.Refused, match="completed: nothing is left to break") as refused:
+        world.process().break_lease("r-1", fence=1, reason="gone", by="root")
+    assert refused.value.next == "portability report r-1 --format md"
+    assert world.process().verify("r-1") == 2
+
+
 def test_a_lost_reply_to_the_breaking_breaks_once(world: World) -> None:
     world.start(run="r-1", by="ana")
     world.table.fail_next(Fault(no_answer, acts=True))
