@@ -167,6 +167,8 @@ ENDS: dict[Goal, tuple[RunState, str]] = {
 
 def promised(view: RunView, town: Place) -> str:
     """What a command that ended well promised and did not keep, in words; "" where it kept its word."""
+    if view.header.run != town.run:
+        return ""  # another has begun a run since
     if (view.state, town.serving) != ENDS[view.goal]:
         return f"asked to {view.goal} the run is {view.state} and the {town.serving} serves"
     return town.left_behind() if view.ended else ""

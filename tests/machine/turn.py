@@ -187,6 +187,8 @@ class Turn(Process):
 
     def rival(self, verb: str) -> None:
         """Another operator's command while this process lives and holds the run, or is about to."""
+        if self.held is not None and not self.town.open():
+            return  # the run has ended: whoever comes now begins another
         before = self.fingerprint()
         with self.town.hush():
             other = Turn(self.town, wait=0.0)

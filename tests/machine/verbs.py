@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from portability import errors
 from portability.cli import compare_sides, operations, slips
 from portability.cli.planning import Planned
 from portability.cli.wiring import Desk
@@ -30,6 +31,10 @@ class Tenant(Protocol):
     run: str
     slips: dict[str, int]
 
+    @property
+    def serving(self) -> str:
+        """`source` or `target`, as the directory says."""
+
     def next_plan(self) -> Plan:
         """Compiled anew."""
 
@@ -47,6 +52,8 @@ class Said:
         if isinstance(found, RunView):
             return found
         if found is None:
+            if self.tenant.serving == "target":
+                raise errors.UsageMistake(f"{TENANT} is in premium already: nothing to do", next="portability status")
             planned = Planned(plan=self.tenant.next_plan(), findings=[])
             found = operations.start_run(self.desk, planned, reason="", change_ref="", postponed=postponed)
         return self._drive(found, Options(postpone_cutover=postponed))
