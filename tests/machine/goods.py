@@ -24,7 +24,7 @@ REBASELINE = "rebaseline"
 
 
 class TownChannel(FakeChannel):
-    """A channel that keeps doubt as DESIGN.md §6.5 has it, and compares anew what its stream may not have told."""
+    """A channel that syncs doubtful keys again after their horizon, and compares anew what its stream may not tell."""
 
     def __init__(
         self, move: TownMove, flow: Flow, ledger: Ledger, *, done: Iterable[str], taken_over: Horizon | None
