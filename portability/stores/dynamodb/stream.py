@@ -14,6 +14,7 @@ from portability.stores.base import Ledger
 
 PATIENCE = 300.0  # seconds a stream may take to become ENABLED
 LOOK_EVERY = 0.2
+COMING = "ENABLING"  # AWS: StreamDescription.StreamStatus
 
 
 @dataclass(frozen=True)
@@ -49,23 +50,28 @@ class TableStream:
         return On(str(description["LatestStreamArn"]), specification.get("StreamViewType") == "KEYS_ONLY")
 
     def ensure(self, ledger: Ledger) -> tuple[On, bool]:
-        """Turn the stream on if it is off and wait until it is ENABLED: the stream, and whether it was off."""
-        on = self.latest()
-        if on is not None:
-            if ledger.stream_users(self.table):
+        """Turn the stream on if it is off and wait until it is ENABLED: the stream, and whether it was off.
+
+        Every round writes under the lease who uses the stream: where whoever has the run now has turned it off, this
+        raises `LeaseLost` and does not wait for what will not come.
+        """
+        deadline, fresh = self.monotonic() + PATIENCE, False
+        while True:
+            on = self.latest()
+            if on is None or ledger.stream_users(self.table):
+                # Who asked for it is written first: a crash behind this line leaves a stream that somebody turns off.
                 ledger.stream_users(self.table, add=True)
-            self._wait(on.arn)
-            return on, False
-        # Who asked for it is written first: a crash behind the next line leaves a stream that somebody turns off.
-        ledger.stream_users(self.table, add=True)
-        # Another run was quicker, or the answer was lost: what follows waits for the stream itself.
-        with contextlib.suppress(errors.AlreadyExists, errors.NoDefiniteAnswer):
-            self.retry.call(lambda: self._switch(on=True))
-        deadline = self.monotonic() + PATIENCE
-        while (on := self.latest()) is None:
+            if on is None:
+                fresh = True
+                # Another run was quicker, or the answer was lost: what follows waits for the stream itself.
+                with contextlib.suppress(errors.AlreadyExists, errors.NoDefiniteAnswer):
+                    self.retry.call(lambda: self._switch(on=True))
+                while (on := self.latest()) is None:
+                    self._pause(deadline)
+                    ledger.stream_users(self.table, add=True)
+            if self._comes(on.arn, deadline):
+                return on, fresh
             self._pause(deadline)
-        self._wait(on.arn)
-        return on, True
 
     def _switch(self, *, on: bool) -> None:
         wanted = {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"} if on else {"StreamEnabled": False}
@@ -76,10 +82,13 @@ class TableStream:
             if (self.latest() is not None) is not on:
                 raise
 
-    def _wait(self, arn: str) -> None:
-        deadline = self.monotonic() + PATIENCE
-        while self.streams.status(arn) != "ENABLED":
+    def _comes(self, arn: str, deadline: float) -> bool:
+        """Wait until the stream is ENABLED; False where it is not on its way there: somebody turned it off."""
+        while (status := self.streams.status(arn)) != "ENABLED":
+            if status != COMING:
+                return False
             self._pause(deadline)
+        return True
 
     def _pause(self, deadline: float) -> None:
         if self.monotonic() > deadline:
