@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -10,6 +10,8 @@ from portability import errors
 from portability.retry import Retry
 from portability.stores.dynamodb.stream import PATIENCE, TableStream
 from tests.stores.memory_ledger import MemoryLedger
+
+Word = TypeVar("Word")
 
 
 class Taken(MemoryLedger):
@@ -52,7 +54,7 @@ class Plane:
         return TableStream("pool", own, own, lambda: self.now, Retry(sleep=self.sleep))
 
 
-def _next(words: list[Any]) -> Any:
+def _next(words: list[Word]) -> Word:
     return words.pop(0) if len(words) > 1 else words[0]
 
 
