@@ -7,22 +7,27 @@ from __future__ import annotations
 
 import argparse
 import os
+import random
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from tests.conftest import _seed_of_commit
 from tests.crash import pauses
 from tests.crash.campaign import Campaign, outcome
-from tests.crash.results import append, commit, write_page
+from tests.crash.elsewhere.base import Named
+from tests.crash.elsewhere.listed import ELSEWHERE
+from tests.crash.results import EVERY, append, commit, write_page
 from tests.crash.rows import ROWS, share, trials
 from tests.crash.stage import Trial
 from tests.support import engines
 
 SAMPLE_MINUTES = 7.0
 SAMPLE = 6  # trials of each row; R1 has more
-SAMPLE_OF = {"R1": 18}
+SAMPLE_OF = {"R1": 18, "R8": 2, "R13": 1, "R17": 20, "R18": 40, "R21": 4, "R22": 1}
 
 
 def main() -> int:
@@ -46,7 +51,8 @@ def main() -> int:
     results = outcome(campaign.tallies, what=what, seed=seed)
     waited = pauses.measured(campaign.pauses, what=what, seed=seed, commit=commit())
     for one in results:
-        say(f"{one.row:<4} {one.trials:>5} trials, {len(one.points)} points, {len(one.failures)} broken")
+        points = one.counted or len(one.points)
+        say(f"{one.row:<4} {one.trials:>5} trials, {points} points, {len(one.failures)} broken")
     for line in pauses.table(waited) if waited else ():
         say(line)
     if left:
@@ -60,21 +66,34 @@ def main() -> int:
 
 
 def _go(campaign: Campaign, options: argparse.Namespace, seed: int) -> int:
+    """Make what was asked for; how many trials were left out for the want of time."""
     if options.trial:
+        if (one := Named.parse(options.trial)).row in ELSEWHERE:
+            return campaign.go_elsewhere([one])
         return campaign.go([Trial.parse(options.trial)])
-    names = [options.row] if options.row else list(ROWS)
-    met = campaign.learn({journey: None for name in names for journey in ROWS[name].journeys})
     number, _, of = options.shard.partition("/")
-    chosen = {name: share(trials(name, met, seed), (int(number), int(of or 1))) for name in names}
-    if not options.sample:
-        return campaign.go(trial for name in names for trial in chosen[name])
-    sampled = [trial for name in names for trial in chosen[name][: options.each or SAMPLE_OF.get(name, SAMPLE)]]
-    return campaign.go(sampled, until=time.monotonic() + 60 * options.minutes)
+    shard = (int(number), int(of or 1))
+    until = time.monotonic() + (60 * options.minutes if options.sample else float("inf"))
+
+    def chosen(name: str, found: Iterable[Any]) -> list[Any]:
+        mine = share(found, shard)
+        return mine[: options.each or SAMPLE_OF.get(name, SAMPLE)] if options.sample else mine
+
+    names = [options.row] if options.row else [*ROWS, *ELSEWHERE]
+    left = 0
+    for name in [name for name in names if name in ELSEWHERE]:
+        found = [Named(name, each) for each in campaign.trials_of(name).names(seed)]
+        random.Random(f"{seed}/{name}").shuffle(found)
+        left += campaign.go_elsewhere(chosen(name, found), until=until)
+    names = [name for name in names if name in ROWS]
+    met = campaign.learn({journey: None for name in names for journey in ROWS[name].journeys}) if names else {}
+    held = [trial for name in names for trial in chosen(name, trials(name, met, seed))]
+    return left + campaign.go(held, until=until)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make crash")
-    parser.add_argument("--row", choices=tuple(ROWS))
+    parser.add_argument("--row", choices=tuple(name for name, _ in EVERY))
     parser.add_argument("--shard", default="1/1", help="N/OF")
     parser.add_argument("--sample", action="store_true", help="a few of each row, for less than eight minutes")
     parser.add_argument("--each", type=int, help="trials of each row of a sample")

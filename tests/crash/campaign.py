@@ -1,4 +1,7 @@
-"""Goes through trials on one scene after another: a scene in which something broke is not used again."""
+"""Goes through trials on one scene after another: a scene in which something broke is not used again.
+
+So is a row that is made elsewhere opened anew after a trial in which something broke.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.crash.catalog import FAULTS
+from tests.crash.elsewhere.base import Around, Elsewhere, Made, Named, Trials
+from tests.crash.elsewhere.listed import ELSEWHERE
 from tests.crash.journeys import JOURNEYS
 from tests.crash.points import Point
 from tests.crash.results import Result, commit
@@ -20,10 +25,11 @@ Say = Callable[[str], None]
 
 @dataclass
 class Tally:
-    """What became of a row's trials. `points` are the places that were reached."""
+    """What became of a row's trials. `points` are the places that were reached, `counted` those that have no name."""
 
     trials: int = 0
     unreached: int = 0
+    counted: int = 0
     seconds: float = 0.0
     points: set[str] = field(default_factory=set)
     failures: list[str] = field(default_factory=list)
@@ -39,16 +45,19 @@ class Campaign:
     seed: int
     say: Say
     shape: str = "reference"
+    elsewhere: Mapping[str, Elsewhere] = field(default_factory=lambda: ELSEWHERE)
     tallies: dict[str, Tally] = field(default_factory=dict)
     met: dict[str, list[Point]] = field(default_factory=dict)
     pauses: dict[str, list[list[float]]] = field(default_factory=dict)
     _open: ExitStack = field(default_factory=ExitStack)
     _stage: Stage | None = None
+    _row: tuple[str, Trials] | None = None
     _scenes: int = 0
 
     def stage(self) -> Stage:
         """The scene in use, or a new one."""
         if self._stage is None:
+            self.close()
             self._scenes += 1
             folder = self.folder / f"scene-{self._scenes}"
             folder.mkdir()
@@ -59,8 +68,8 @@ class Campaign:
         return self._stage
 
     def close(self) -> None:
-        """Let the scene go."""
-        self._stage = None
+        """Let the scene go, or the row."""
+        self._stage, self._row = None, None
         self._open.close()
 
     def learn(self, journeys: Iterable[str]) -> Mapping[str, Sequence[Point]]:
@@ -77,30 +86,61 @@ class Campaign:
                 self.close()
         return len(left)
 
+    def trials_of(self, row: str) -> Trials:
+        """The trials of a row that is made elsewhere; no scene and no other row is open beside it."""
+        if self._row is None or self._row[0] != row:
+            self.close()
+            self._scenes += 1
+            folder = self.folder / f"elsewhere-{self._scenes}"
+            folder.mkdir()
+            around = Around(self.engine, self.moto, folder)
+            self._row = row, self._open.enter_context(self.elsewhere[row].opened(around))
+        return self._row[1]
+
+    def go_elsewhere(self, trials: Iterable[Named], *, until: float = float("inf")) -> int:
+        """Make every trial of rows that need no scene; how many were left out for the want of time."""
+        left = list(trials)
+        while left and time.monotonic() < until:
+            if not self._make(left.pop(0)):
+                self.close()
+        return len(left)
+
     def _hold(self, stage: Stage, trial: Trial) -> bool:
         """Whether nothing broke."""
-        tally = self.tallies.setdefault(trial.row, Tally())
-        began = time.monotonic()
-        failure = ""
-        try:
+
+        def hold() -> Made | None:
             reached = stage.hold(trial, FAULTS[trial.fault])
+            return Made(frozenset({f"{trial.journey}/{trial.point}"})) if reached else None
+
+        return self._tell(trial, hold)
+
+    def _make(self, one: Named) -> bool:
+        return self._tell(one, lambda: self.trials_of(one.row).run(one.name))
+
+    def _tell(self, trial: Trial | Named, make: Callable[[], Made | None]) -> bool:
+        """Make a trial, which gives None where its point was not reached, and tally it; whether nothing broke."""
+        tally = self.tallies.setdefault(trial.row, Tally())
+        began, made, failure = time.monotonic(), None, ""
+        try:
+            made = make()
         except Exception as error:  # noqa: BLE001 - whatever goes wrong in a trial is what it is for
-            failure, reached = f"{type(error).__name__}: {error}", True
+            failure = f"{type(error).__name__}: {error}"
         took = time.monotonic() - began
         tally.trials += 1
         tally.seconds += took
-        tally.unreached += not reached
-        if reached:
-            tally.points.add(f"{trial.journey}/{trial.point}")
-        word = "ok" if reached else "not reached"
-        self.say(f"{word if not failure else 'BROKEN'} {took:5.1f} s  {trial}")
+        tally.unreached += not failure and made is None
+        if made is not None:
+            tally.points |= made.points
+            tally.counted += made.counted
+        word = "BROKEN" if failure else "ok" if made is not None else "not reached"
+        self.say(f"{word} {took:5.1f} s  {trial}")
         if failure:
             tally.failures.append(f"{trial}: {failure}")
             self.say(f"{failure}\n  again: {replay(trial)}")
         return not failure
 
 
-def replay(trial: Trial) -> str:
+def replay(trial: Trial | Named) -> str:
     """The command that makes a trial once more."""
     return f"make crash TRIAL='{trial}'"
 
@@ -119,6 +159,7 @@ def outcome(tallies: Mapping[str, Tally], *, what: str, seed: int) -> list[Resul
             trials=tally.trials,
             unreached=tally.unreached,
             points=sorted(tally.points),
+            counted=tally.counted,
             failures=tally.failures,
             seconds=round(tally.seconds, 1),
             seed=seed,

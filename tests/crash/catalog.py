@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from tests.crash import stale_writes, under_load
 from tests.crash.answers import expiring, failing, losing, refusing, throttling
+from tests.crash.clocks import OFF, after_a_frozen_one, beside_a_live_one
 from tests.crash.crowd import EPOCH, FLAG
 from tests.crash.faults import Cut, Refusal
 from tests.crash.kills import freezing, holding, killing, killing_twice, repeating, signalling
@@ -27,6 +28,8 @@ FAULTS: Mapping[str, Faulting] = {
     "freeze": freezing,
     **{f"signal-{signum.name}": signalling(signum) for signum in SIGNALS},
     **{f"signal-{signum.name}-twice": signalling(signum, twice=True) for signum in SIGNALS},
+    **{f"clock-{name}-live": beside_a_live_one(off) for name, off in OFF.items()},
+    **{f"clock-{name}-frozen": after_a_frozen_one(off) for name, off in OFF.items()},
     "race": racing,
     "wander": wandering,
     "throttle": throttling,

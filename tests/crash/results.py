@@ -14,7 +14,9 @@ from pathlib import Path
 import msgspec
 
 from tests.crash import pauses
-from tests.crash.rows import ROWS
+from tests.crash.elsewhere.base import Elsewhere
+from tests.crash.elsewhere.listed import ELSEWHERE
+from tests.crash.rows import ROWS, Row
 from tests.support.dynamodb_local import ROOT
 
 KEPT = ROOT / "docs" / "reliability.json"
@@ -25,7 +27,10 @@ PAUSES = "<!-- the pauses -->"
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What one shard did of one row. `points` are places reached, by name; `what` is one shard's share, or a sample."""
+    """What one shard did of one row. `points` are places reached, by name, `counted` those that have none.
+
+    `what` is one shard's share, or a sample.
+    """
 
     row: str
     what: str
@@ -36,6 +41,13 @@ class Result(msgspec.Struct, frozen=True):
     seconds: float
     seed: int
     commit: str
+    counted: int = 0
+
+
+EVERY: list[tuple[str, Row | Elsewhere]] = sorted(
+    [*ROWS.items(), *ELSEWHERE.items()], key=lambda one: int(one[0].removeprefix("R"))
+)
+"""Every row of the table, in its order."""
 
 
 def load(path: Path = KEPT) -> list[Result]:
@@ -68,13 +80,14 @@ def _table(results: Sequence[Result]) -> Iterable[str]:
     yield "| row | what | asked for | trials | points | broken | seconds | seeds | commits |"
     yield "|---|---|---|---|---|---|---|---|---|"
     by_row = {row: list(each) for row, each in groupby(sorted(results, key=_order), key=lambda one: one.row)}
-    for name, row in ROWS.items():
+    for name, row in EVERY:
         found = by_row.get(name, [])
         figure = f"{row.figure:,}" if row.figure else "all"
-        points = {point for one in found for point in one.points}
+        points = len({point for one in found for point in one.points})
+        counted = sum(one.counted for one in found)
         cells = [
             f"{sum(one.trials for one in found):,}",
-            f"{len(points):,}",
+            f"{counted or points:,}",
             f"{sum(len(one.failures) for one in found):,}",
             f"{sum(one.seconds for one in found):,.0f}",
             ", ".join(sorted({str(one.seed) for one in found})) or "none yet",
@@ -84,7 +97,7 @@ def _table(results: Sequence[Result]) -> Iterable[str]:
 
 
 def _order(one: Result) -> int:
-    return list(ROWS).index(one.row)
+    return [name for name, _ in EVERY].index(one.row)
 
 
 def write_page() -> None:

@@ -6,13 +6,16 @@ import random
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from tests.crash import stale_writes, substeps, under_load
 from tests.crash.catalog import REFUSED, SIGNALS
+from tests.crash.clocks import OFF
 from tests.crash.journeys import FAULTED
 from tests.crash.points import Point
 from tests.crash.stage import Trial
 
+T = TypeVar("T")
 Choosing = Callable[[Sequence[Point]], Iterable[Point]]
 
 
@@ -79,6 +82,11 @@ ROWS: Mapping[str, Row] = {
     "R5": Row("every step and every undo run two and three times", ("repeat-1", "repeat-2"), at=ended),
     "R6": Row("denied from a call site on, then taken back or gone on with", ("fail",), at=sites),
     "R7": Row("held on the way, or frozen beyond the lease with a rival", ("hold", "freeze"), figure=200),
+    "R8": Row(
+        "clocks off by an hour or a day either way, and a rival: no premature take-over",
+        tuple(f"clock-{name}-{how}" for how in ("live", "frozen") for name in OFF),
+        at=begun,
+    ),
     "R9": Row("two to eight operators at once", ("race",), at=anywhere, figure=1000),
     "R10": Row(
         "cutover under load: each sub-step waited in and killed in, late writes and flips, stale caches, two routers",
@@ -116,7 +124,7 @@ def trials(name: str, met: Mapping[str, Sequence[Point]], seed: int) -> list[Tri
     return found
 
 
-def share(found: Iterable[Trial], shard: tuple[int, int]) -> list[Trial]:
+def share(found: Iterable[T], shard: tuple[int, int]) -> list[T]:
     """The trials of one shard: by name, so that shards which met slightly different points leave none out."""
     number, of = shard
     return [trial for trial in found if zlib.crc32(str(trial).encode()) % of == number - 1]

@@ -81,3 +81,18 @@ def with_facts(plan: Plan, facts: Mapping[str, Any], changes: Sequence[Change] =
     """The plan as if it had been compiled with these facts."""
     observed = msgspec.structs.replace(plan, facts=plain(facts), changes=list(changes))
     return msgspec.structs.replace(observed, digest=digest(observed))
+
+
+def leaves(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """Every place in plain data, containers too."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for key, child in inner for place in leaves(child, (*path, key)))]
+
+
+def replaced(value: Any, path: tuple[str | int, ...]) -> Any:
+    """The same with one place changed."""
+    if not path:
+        return {"changed": True} if value == "changed" else "changed"
+    copy: Any = dict(value) if isinstance(value, dict) else list(value)
+    copy[path[0]] = replaced(value[path[0]], path[1:])
+    return copy

@@ -15,7 +15,7 @@ from portability.model.plan import Plan
 from portability.plan.compile import compile_plan
 from portability.plan.digest import OUTSIDE, canonical, differences, digest
 from portability.plan.load import load_estate, shipped_recipes
-from tests.plan.samples import ESTATE, KNOWN, with_facts
+from tests.plan.samples import ESTATE, KNOWN, leaves, replaced, with_facts
 
 
 @pytest.fixture(scope="module")
@@ -36,21 +36,6 @@ def made(path: Path, text: str) -> Plan:
     )
     assert isinstance(plan, Plan)
     return with_facts(plan, {"Order": {"indexes": ["byStatus"], "ttl": None}, "directory": {"tenantTier": "basic"}})
-
-
-def leaves(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
-    """Every place in plain data, containers too."""
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [path, *(place for key, child in inner for place in leaves(child, (*path, key)))]
-
-
-def replaced(value: Any, path: tuple[str | int, ...]) -> Any:
-    """The same with one place changed."""
-    if not path:
-        return {"changed": True} if value == "changed" else "changed"
-    copy: Any = dict(value) if isinstance(value, dict) else list(value)
-    copy[path[0]] = replaced(value[path[0]], path[1:])
-    return copy
 
 
 def test_every_field_of_the_plan_is_covered_or_named_as_outside(plan: Plan) -> None:

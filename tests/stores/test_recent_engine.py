@@ -8,8 +8,8 @@ from portability.stores.base import ChannelState, Flow
 from portability.stores.dynamodb.feed import END
 from portability.stores.dynamodb.recent import QUIET, Left
 from portability.stores.dynamodb.shard import Read
+from tests.stores.both import Both
 from tests.stores.memory_ledger import MemoryLedger
-from tests.stores.test_compare_engine import Both
 from tests.stores.world import opened
 
 LATER = 120.0  # seconds: DynamoDB Local's records say the minute only

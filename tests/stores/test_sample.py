@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from portability.stores.base import Flow
 from portability.stores.dynamodb.sample import between
-from tests.stores.test_compare_engine import LAYOUTS, Both
+from tests.stores.both import LAYOUTS, Both
 
 TEXT = st.text(min_size=1, max_size=12)
 NUMBERS = st.decimals(min_value=-(10**30), max_value=10**30, places=5)
