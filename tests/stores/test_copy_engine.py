@@ -1,11 +1,14 @@
 """Copy and channel together, on DynamoDB Local."""
 
 import contextlib
+from collections.abc import Sequence
 
 import pytest
 
 from portability import errors
+from portability.aws.dynamodb import Wrote
 from portability.stores.base import ChannelState, Flow
+from tests.stores.faults import Faulty, Item
 from tests.stores.memory_ledger import Crash, MemoryLedger
 from tests.stores.world import World, Writer, copy_all, opened
 
@@ -120,6 +123,32 @@ def test_a_process_that_dies_in_mid_copy_is_followed_by_one_that_ends_equal(worl
             world.assert_equal(world.pool, world.silo)
         finally:
             channel.close()
+
+
+def test_what_is_deleted_and_changed_between_a_page_read_and_its_write_is_so_at_the_target(world: World) -> None:
+    gone, changed = world.item(0), world.item(3, value="later")
+    world.fill(world.pool, [world.item(number) for number in range(0, 30, 3)])
+    meanwhile: list[str] = []
+
+    def write_late(faulty: Faulty, table: str, puts: Sequence[Item], deletes: Sequence[Item]) -> Wrote:
+        if not meanwhile:
+            meanwhile.append(table)
+            world.dynamo.delete(world.pool, world.key(gone))
+            world.dynamo.put(world.pool, changed)
+        return faulty.items.batch_write(table, puts, deletes)
+
+    move = world.move(wrap=lambda items: Faulty(items, write_late))
+    channel = opened(move, Flow.FORWARD, MemoryLedger())
+    channel.start(ChannelState.SYNC)
+    try:
+        copy_all(move, Flow.FORWARD, channel)
+        channel.settle(patience=20)
+    finally:
+        channel.close()
+    assert meanwhile == [world.silo]
+    assert changed in world.mine(world.silo).values()
+    assert len(world.mine(world.silo)) == 9
+    world.assert_equal(world.pool, world.silo)
 
 
 def test_a_key_of_the_tenant_outside_the_range_stops_copy_and_channel(world: World) -> None:
