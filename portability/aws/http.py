@@ -63,10 +63,17 @@ class Connection:
 
     def exchange(self, request: bytes) -> Answer:
         """Send a request on an open connection and read its answer. Whatever fails, the connection is dropped."""
+        if self._socket is None:
+            msg = "a connection is opened before it is used"
+            raise RuntimeError(msg)
         whole = False
         try:
-            self._send(request)
-            answer, whole = self._receive()
+            self._send(self._socket, request)
+            answer, whole = self._receive(self._socket)
+        except TimeoutError as error:
+            raise exceptions.ReadTimeoutError(endpoint_url=self._to.url, error=error) from error
+        except OSError as error:
+            raise exceptions.ConnectionClosedError(endpoint_url=self._to.url, error=error) from error
         finally:
             if not whole:
                 self.drop()
@@ -107,42 +114,27 @@ class Connection:
             raise exceptions.EndpointConnectionError(endpoint_url=to.url, error=error) from error
         return made
 
-    @contextlib.contextmanager
-    def _failures(self) -> Iterator[socket.socket]:
-        """The open socket; its errors as botocore's."""
-        if self._socket is None:
-            msg = "a connection is opened before it is used"
-            raise RuntimeError(msg)
+    def _send(self, connection: socket.socket, request: bytes) -> None:
         try:
-            yield self._socket
-        except TimeoutError as error:
-            raise exceptions.ReadTimeoutError(endpoint_url=self._to.url, error=error) from error
-        except OSError as error:
-            raise exceptions.ConnectionClosedError(endpoint_url=self._to.url, error=error) from error
+            sent = connection.send(request)
+        except ConnectionError as error:  # the other end was gone before the first byte
+            raise exceptions.EndpointConnectionError(endpoint_url=self._to.url, error=error) from error
+        if sent < len(request):
+            connection.sendall(memoryview(request)[sent:])
 
-    def _send(self, request: bytes) -> None:
-        with self._failures() as connection:
-            try:
-                sent = connection.send(request)
-            except ConnectionError as error:  # the other end was gone before the first byte
-                raise exceptions.EndpointConnectionError(endpoint_url=self._to.url, error=error) from error
-            if sent < len(request):
-                connection.sendall(memoryview(request)[sent:])
-
-    def _receive(self) -> tuple[Answer, bool]:
+    def _receive(self, connection: socket.socket) -> tuple[Answer, bool]:
         """The answer, and whether the connection may be used again."""
-        with self._failures() as connection:
-            status, version, headers, rest = self._read_head(connection, b"")
-            while status < FINAL:
-                status, version, headers, rest = self._read_head(connection, rest)
-            kept = version == "HTTP/1.1" and "close" not in headers.get("connection", "").lower()
-            length, coding = headers.get("content-length"), headers.get("transfer-encoding")
-            if coding is not None:
-                body, clean = _chunked(connection, rest, coding)
-                return Answer(status, headers, body), kept and clean
-            if length is None:
-                return Answer(status, headers, _to_the_end(connection, rest)), False
-            return Answer(status, headers, _counted(connection, rest, length)), kept
+        status, version, headers, rest = self._read_head(connection, b"")
+        while status < FINAL:
+            status, version, headers, rest = self._read_head(connection, rest)
+        kept = version == "HTTP/1.1" and "close" not in headers.get("connection", "").lower()
+        length, coding = headers.get("content-length"), headers.get("transfer-encoding")
+        if coding is not None:
+            body, clean = _chunked(connection, rest, coding)
+            return Answer(status, headers, body), kept and clean
+        if length is None:
+            return Answer(status, headers, _to_the_end(connection, rest)), False
+        return Answer(status, headers, _counted(connection, rest, length)), kept
 
     def _read_head(self, connection: socket.socket, before: bytes) -> tuple[int, str, dict[str, str], bytes]:
         """Status, version, headers, and what came behind them; `before` came behind the head before this one."""

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from email.utils import mktime_tz, parsedate_tz
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
-from botocore.awsrequest import AWSPreparedRequest, HeadersDict
+from botocore.awsrequest import HeadersDict
 from botocore.client import BaseClient
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import ClientError, NoCredentialsError
@@ -104,6 +105,23 @@ class WriteAnswer(Told, rename="pascal", kw_only=True):
     unprocessed_items: dict[str, list[WriteRequest]] = {}
 
 
+@dataclass(frozen=True)
+class Signed:
+    """A request as `before-send` shows it: botocore's `AWSPreparedRequest`, its headers made for who looks at them."""
+
+    url: str
+    plain_headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    method: ClassVar[str] = "POST"
+    stream_output: ClassVar[bool] = False
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """By names of any case."""
+        shown: Mapping[str, str] = HeadersDict(self.plain_headers)
+        return shown
+
+
 class Wire:
     """Sends operations of one boto3 client's service, region and credentials. Thread-safe; raises what `call` raises.
 
@@ -184,8 +202,7 @@ class Wire:
             headers["x-amz-security-token"] = held.token
         signed = self._signer.authorization(held.access_key, held.secret_key, headers, body, at=at)
         headers["authorization"] = signed
-        shown: Any = HeadersDict(headers)
-        request = AWSPreparedRequest("POST", self._pool.endpoint.url, shown, body, stream_output=False)
+        request = Signed(self._pool.endpoint.url, headers, body)
         self._client.meta.events.emit(f"before-send.{self._service}.{operation}", request=request)
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         head = f"POST / HTTP/1.1\r\n{lines}{self._unsigned}Content-Length: {len(body)}\r\n\r\n"

@@ -34,7 +34,7 @@ class Copy:
             # What was written before the pin, and is no stream's any more, must have reached the index.
             self.reading.plane.retry.sleep(INDEX_SETTLE)
         for leaf in self.reading.pages(unit, from_cursor(before.position)):
-            page_bytes = sum(map(digest.size_of, leaf.items))
+            page_bytes = digest.raw_size(leaf.items)
             self._write(leaf, pool)
             items, size = items + len(leaf.items), size + page_bytes
             position = to_cursor(leaf.next)
@@ -47,11 +47,10 @@ class Copy:
     def _write(self, leaf: Leaf, pool: Executor | None) -> None:
         layout, sync = self.reading.plane.layout, self.sync
         for some in chunks(leaf.items, PAGE_PART):
-            keys = [layout.key(item) for item in some]
-            for key in keys:
-                if not layout.is_placed(key):
-                    raise layout.unplaced(key)
-            with sync.in_flight.hold([layout.key_id(key) for key in keys]):
+            for item in layout.one_a_partition(some):
+                if not layout.is_placed(item):
+                    raise layout.unplaced(item)
+            with sync.in_flight.hold([layout.key_id(item) for item in some]):
                 written = sync.write(some, pool=pool)
             if written.indefinite:
                 # The lost write may carry an old value: sync reads the origin again, and again after the horizon.

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
+import msgspec
+
 from portability import errors
-from portability.aws.attributes import plain_scalar
+from portability.aws.attributes import RawItem, plain_scalar
 from portability.aws.streams import Record
 from portability.stores.base import Key
 from portability.stores.dynamodb import digest
@@ -21,6 +25,9 @@ _NO_VALUE: Mapping[str, Any] = {}
 
 KeyId = bytes
 """A key as canonical bytes: the same for every spelling of a number."""
+
+_AS_IT_IS = rb'\{"(?:[SB]":"[ !#-\[\]-~]*|N":"(?:0|-?[1-9][0-9]*))"\}'
+"""A key attribute's value, undecoded, that is canonical as it stands: nothing escaped, no space, a whole number."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +155,13 @@ class Layout:
         """Whether a key of the tenant lies where it is looked for; a suffix outside the range does not."""
         return self.partitions is None or self.partition(key) in self._partition_set
 
+    def one_a_partition(self, items: Sequence[RawItem]) -> Iterable[RawItem]:
+        """An item of each partition among these: whose it is and where it lies depends on its partition only.
+
+        A page is of one partition mostly, and every item of a copy passes here.
+        """
+        return dict(zip(map(bytes, map(itemgetter(self.partition_key), items)), items, strict=True)).values()
+
     @cached_property
     def _partition_set(self) -> frozenset[str]:
         return frozenset(self.partitions or ())
@@ -182,7 +196,21 @@ class Layout:
 
     def key_id(self, key: Mapping[str, Any]) -> KeyId:
         """The key's identity, for sets and maps."""
+        form, first, last, is_canonical = self._spelling
+        if type(key[first]) is type(key[last]) is msgspec.Raw:
+            text: bytes = form % ((key[first],) if first == last else (key[first], key[last]))
+            if is_canonical(text):
+                return text
         return digest.canonical({name: key[name] for name in self.key_names})
+
+    @cached_property
+    def _spelling(self) -> tuple[bytes, str, str, Callable[[bytes], object]]:
+        """How a key is written, its attributes' names in order, and what tells whether that is canonical."""
+        names = sorted(self.key_names)
+        openings = [msgspec.json.encode(name) + b":" for name in names]
+        form = b"{" + b",".join(each.replace(b"%", b"%%") + b"%b" for each in openings) + b"}"
+        as_it_is = rb"\{" + b",".join(re.escape(each) + _AS_IT_IS for each in openings) + rb"\}"
+        return form, names[0], names[-1], re.compile(as_it_is).fullmatch
 
 
 def group(unit: str) -> str:

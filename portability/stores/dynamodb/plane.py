@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -23,6 +25,7 @@ GET_AT_ONCE = 100  # keys; AWS: BatchGetItem
 WRITE_AT_ONCE = 25  # requests; AWS: BatchWriteItem. 25 items of at most 400 KB stay below its 16 MB
 PAGE_AT_ONCE = 4096  # items; more of them in a page are so small that the page is cheap
 SIDE_BY_SIDE = 4  # batches of one `write` that are on their way: a unit alone does not fill the pool
+WORTH_HELP = 0.005  # seconds an answer takes from which on another thread writes beside; below, they only hinder
 REFUSED = (errors.Throttled, errors.TransactionConflict, errors.EndpointDown)
 """Answers to a write after which nothing was done, and nothing will be."""
 INDEFINITE = (errors.NoDefiniteAnswer, errors.Unavailable)
@@ -57,6 +60,7 @@ class Plane:
     retry: Retry
     lanes: Lanes = field(default_factory=Lanes)  # through which every request goes
     image: Callable[[RawItem], RawItem] | None = None  # what is read is shown as this; keys are never mapped
+    monotonic: Callable[[], float] = time.monotonic
 
     def partition(
         self,
@@ -165,31 +169,40 @@ class Plane:
         raises `ValueError` before anything is sent if a key is not this tenant's, and what the service raises for
         reasons that are not one item's (throttling to the end, a lost lease, no permission).
         """
-        self.layout.guard([*puts, *deletes], canaries=canaries)
+        self.layout.guard([*self.layout.one_a_partition(puts), *deletes], canaries=canaries)
         written = Written() if into is None else into
-        requests = [*((item, True) for item in puts), *((key, False) for key in deletes)]
-        batches = [
-            ([item for item, put in batch if put], [key for key, put in batch if not put])
-            for batch in chunks(requests, self.lanes.write.fit(WRITE_AT_ONCE))
-        ]
-        # Admitted here, one after the other: who waits for capacity holds none of the pool's threads.
-        if pool is None or len(batches) == 1:
-            for some_puts, some_deletes in batches:
-                ticket = self.lanes.write.admit(len(some_puts) + len(some_deletes))
-                self._write_batch(some_puts, some_deletes, written, ticket)
-            return written
-        running: set[Future[None]] = set()
+        lane, batches = self.lanes.write, deque(batched(puts, deletes, self.lanes.write.fit(WRITE_AT_ONCE)))
+        turn = threading.Lock()
+
+        def go_on(*, once: bool = False) -> None:
+            try:
+                while batches:
+                    with turn:  # batches of one `write` are admitted one after the other
+                        if not batches:
+                            return
+                        some_puts, some_deletes = batches.popleft()
+                        ticket = lane.admit(len(some_puts) + len(some_deletes))
+                    self._write_batch(some_puts, some_deletes, written, ticket)
+                    if once:
+                        return
+            except BaseException:
+                batches.clear()  # the others end with what they have begun
+                raise
+
+        # This thread writes too, and needs no other to come to an end: a full pool only means that it is alone.
+        helpers: list[Future[None]] = []
         try:
-            for some_puts, some_deletes in batches:
-                while len(running) >= SIDE_BY_SIDE:
-                    done, running = wait(running, return_when=FIRST_COMPLETED)
-                    for each in done:
-                        each.result()
-                ticket = self.lanes.write.admit(len(some_puts) + len(some_deletes))
-                running.add(pool.submit(self._write_batch, some_puts, some_deletes, written, ticket))
+            while batches:
+                began = self.monotonic()
+                go_on(once=True)
+                slow = self.monotonic() - began > WORTH_HELP
+                if pool is not None and slow and len(helpers) < min(SIDE_BY_SIDE - 1, len(batches)):
+                    helpers.append(pool.submit(go_on))
         finally:
-            wait(running)  # all of them, also when one failed: nothing may be in flight once the keys are let go
-        for each in running:
+            # All of them, also when one failed: nothing may be in flight once the keys are let go.
+            begun = [each for each in helpers if not each.cancel()]
+            wait(begun)
+        for each in begun:
             each.result()
         return written
 
@@ -269,6 +282,18 @@ def _reason(refusal: errors.BadRequest) -> str:
     known = {"Item size": "larger than 400 KB", "Type mismatch for Index Key": "an index key of another type"}
     said = next((words for part, words in known.items() if part in refusal.what), "")
     return said or refusal.aws_code or "refused"
+
+
+def batched(
+    puts: Sequence[RawItem], deletes: Sequence[Key], size: int
+) -> Iterator[tuple[Sequence[RawItem], Sequence[Key]]]:
+    """(puts, deletes), of at most `size` together and all but the last of exactly that."""
+    mixed = len(puts) // size * size
+    yield from ((some, ()) for some in chunks(puts[:mixed], size))
+    room = size - len(puts[mixed:])
+    if room < size or deletes:
+        yield puts[mixed:], deletes[:room]
+    yield from (((), some) for some in chunks(deletes[room:], size))
 
 
 def chunks(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:

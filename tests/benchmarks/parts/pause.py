@@ -5,8 +5,9 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,32 +30,56 @@ WAITS = {
 }
 """What stands before and after a pause, shortened; the pause itself is as long as it is."""
 WINDOW = "100ms"
+IN_ONE_ESTATE = 10
+"""Cutovers before a new estate is made: DynamoDB Local writes the slower the more stream records a database holds."""
+
 WRITERS = 4  # processes that share the rate; each has its own clock and meets each pause
 
 
 def measure(sizes: Sizes) -> dict[str, Part]:
-    """Every pause that the writer met."""
+    """Every pause that the writers met."""
+    met: list[Met] = []
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="portability-pause-")))
         started = engines.own(Path(tempfile.mkdtemp(prefix="portability-engines-")))
         stack.callback(started.end)
+        for turns in _parts(sizes.cutovers):
+            with _world(started, sizes) as world:
+                met.append(_measured(world, turns, sizes.rate))
+    return {"pause": _part(met, sizes)}
+
+
+@dataclass(frozen=True)
+class Met:
+    """What the writers of one estate met: pauses in ms, seconds each command took, writes acknowledged, seconds."""
+
+    pauses: list[float]
+    took: list[float]
+    acknowledged: int
+    seconds: float
+
+
+@contextmanager
+def _world(started: engines.Engines, sizes: Sizes) -> Iterator[World]:
+    with tempfile.TemporaryDirectory(prefix="portability-pause-") as folder:
         world = make_world(
             "reference",
-            folder,
+            Path(folder),
             dynamodb=started.dynamodb_local().endpoint,
             moto=started.moto().endpoint,
             items=sizes.tenant,
             overrides=merge(QUICK, WAITS),
         )
-        stack.callback(world.close)
-        _look_shortly(world)
-        return {"pause": _measured(world, sizes)}
+        try:
+            _look_shortly(world)
+            yield world
+        finally:
+            world.close()
 
 
-def _measured(world: World, sizes: Sizes) -> Part:
+def _measured(world: World, turns: Sequence[Sequence[str]], rate: float) -> Met:
     took: list[float] = []
-    with world.writers(WRITERS, TENANT, rate=sizes.rate / WRITERS) as ledgers:
-        for argv in _turns(sizes.cutovers):
+    with world.writers(WRITERS, TENANT, rate=rate / WRITERS) as ledgers:
+        for argv in turns:
             began = time.monotonic()
             bench.run(["--config", str(world.config), *argv, "-o", "json"], world.env, world.folder).expect(0)
             took.append(time.monotonic() - began)
@@ -63,19 +88,31 @@ def _measured(world: World, sizes: Sizes) -> Part:
     if not verdict.ok:
         message = f"a write was lost: {verdict.problems[:3]}"
         raise RuntimeError(message)
-    pauses = [each for met in verdict.pauses.values() for each in met]
     at = [line.mono for path in ledgers for line in ledger.read(path)]
-    rate = verdict.acknowledged / (max(at) - min(at))
+    pauses = [each for met in verdict.pauses.values() for each in met]
+    return Met(pauses, took, verdict.acknowledged, max(at) - min(at))
+
+
+def _part(met: Sequence[Met], sizes: Sizes) -> Part:
+    pauses = [each for one in met for each in one.pauses]
+    took = [each for one in met for each in one.took]
+    acknowledged = sum(one.acknowledged for one in met)
     rows = [
         Row("pause of the application's writes", "ms", [round(each, 1) for each in pauses]),
         Row("a whole cutover, its gates and verification", "s", [round(each, 2) for each in took]),
     ]
     said = (
-        f"{len(took)} cutovers and reversals, {len(pauses)} pauses met by {WRITERS} writers; {rate:.0f} writes per"
-        f" second acknowledged on average, {sizes.rate:g} wanted; {verdict.acknowledged:,} acknowledged, none lost."
+        f"{len(took)} cutovers and reversals in {len(met)} estates, {len(pauses)} pauses met by {WRITERS} writers;"
+        f" {acknowledged / sum(one.seconds for one in met):.0f} writes per second acknowledged on average,"
+        f" {sizes.rate:g} wanted; {acknowledged:,} acknowledged, none lost."
     )
     figures = {"median_ms": statistics.median(pauses), "p99_ms": percentile(pauses, 0.99)}
     return Part(rows, figures, [said])
+
+
+def _parts(cutovers: int) -> Iterator[list[list[str]]]:
+    for begun in range(0, cutovers, IN_ONE_ESTATE):
+        yield list(_turns(min(IN_ONE_ESTATE, cutovers - begun)))
 
 
 def _turns(cutovers: int) -> Iterator[list[str]]:
