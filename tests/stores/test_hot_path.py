@@ -154,9 +154,9 @@ def test_a_full_pool_holds_no_write_up() -> None:
 def test_a_write_that_fails_ends_only_when_nothing_of_it_is_on_its_way(pool: ThreadPoolExecutor, fails_at: int) -> None:
     table, written = Table(plane.WORTH_HELP * 3, fails_at=fails_at), Written()
     with pytest.raises(errors.Unauthorised):
-        plane_of(table).write([item(number) for number in range(500)], pool=pool, into=written)
+        plane_of(table).write([item(number) for number in range(2500)], pool=pool, into=written)
     assert table.at_once == 0
-    assert written.put == len(table.written) < 500
+    assert written.put == len(table.written) < 2500
     begun = table.begun
     time.sleep(plane.WORTH_HELP * 6)
-    assert table.begun == begun <= fails_at + plane.SIDE_BY_SIDE + 1
+    assert table.begun == begun < 50  # of 100 batches
