@@ -142,10 +142,11 @@ class TownChannel(FakeChannel):
 
     def _compare_anew(self) -> None:
         origin, destination = self._move.world.ends(self.flow)
+        at = len(origin.log)  # pinned first: what is written meanwhile is read
         keys = [key_of(name) for name in sorted({*origin.items, *destination.items})]
         if keys:
             self._ledger.park(self.name, REBASELINE, keys)
-        self._ledger.save_positions(self.name, {"at": str(len(origin.log)), "arn": self._arn})
+        self._ledger.save_positions(self.name, {"at": str(at), "arn": self._arn})
 
 
 class TownMove(FakeMove):

@@ -15,12 +15,13 @@ TURNS_TO_THE_END = 16
 
 
 class Process(Protocol):
-    """One turn of the command: what befell it (`traps`), and how it ended."""
+    """One turn of the command: what befell it (`traps`), and how it ended; `lost`: its run was another's by then."""
 
     traps: list[str]
     said: str
     drove: bool
     dead: bool
+    lost: bool
     error: errors.PortabilityError | None
 
     def run(self, verb: str) -> RunView | None:
@@ -103,7 +104,7 @@ class Story:
     def _no_false_alarm(self, verb: str, turn: Process) -> None:
         """A difference is told only where something was changed behind the run's back, or slipped through."""
         told = isinstance(turn.error, errors.Mismatch) and not isinstance(turn.error, errors.StampMoved)
-        alarmed = told and "by somebody else" not in turn.said
+        alarmed = told and not turn.lost and "by somebody else" not in turn.said
         assert not alarmed or self.town.foul or self.town.slipped, f"a false alarm: {verb}: {turn.said}"
         assert not isinstance(turn.error, errors.JournalBroken), f"I5: {turn.said}"
 

@@ -225,7 +225,7 @@ class TableTurn:
     def __init__(self, tables: Tables, trouble: Trouble) -> None:
         self.tables, self.trouble = tables, trouble
         self.traps: list[str] = []
-        self.said, self.drove, self.dead = "", False, False
+        self.said, self.drove, self.dead, self.lost = "", False, False, False
         self.error: errors.PortabilityError | None = None
         self.stop = Stop()
         self.clock = SystemClock(self.stop)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 MOMENTS = 170
 """About as many as a whole run has."""
 
+ANY, DIRECTORY = "any", "directory"
+"""Which moments are counted: each, or calls of the directory alone, of which there are few."""
+
 HERE, THERE = "here", "there"
 HOSTS = (HERE, THERE)
 FAR = 15 * 60.0
@@ -42,6 +45,7 @@ class Kill:
     when: str = "before"
     guardian: str = "acts"
     later: int = 3
+    on: str = ANY
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ class Unheard:
     at: int
     landed: str = "now"
     later: int = 3
+    on: str = ANY
 
 
 @dataclass(frozen=True)
@@ -118,6 +123,7 @@ class Frozen:
     verb: str = "resume"
     breaks: bool = False
     then: Kill | Fine = Fine()
+    on: str = ANY
 
 
 @dataclass(frozen=True)
@@ -208,11 +214,13 @@ def _sleep() -> None:
 
 # ------------------------------------------------------------------------------------------------------------ drawing
 
-moments = st.integers(0, MOMENTS)
+moments = st.one_of(st.integers(0, MOMENTS), st.integers(0, 40))
 few = st.sampled_from((0, 1, 2, 4, 12))
 
+places = st.sampled_from((ANY, DIRECTORY))
 kills = st.builds(
     Kill,
+    on=places,
     at=moments,
     when=st.sampled_from(("before", "after", "late")),
     guardian=st.sampled_from(("acts", "gone", "late")),
@@ -228,14 +236,16 @@ def troubles(verbs: tuple[str, ...]) -> st.SearchStrategy[Trouble]:
         st.just(Fine()),
         kills,
         st.builds(Refuse, at=moments, error=st.sampled_from(refused), times=st.sampled_from((1, 3, 40))),
-        st.builds(Unheard, at=moments, landed=st.sampled_from(("now", "never", "late")), later=few),
+        st.builds(Unheard, on=places, at=moments, landed=st.sampled_from(("now", "never", "late")), later=few),
         st.builds(Park, at=moments, signal=st.sampled_from((None, 15))),
         st.builds(Slip, at=moments, key=st.integers(0, 7)),
         st.builds(Lag, at=moments, moments=st.sampled_from((10, 60, 400))),
         st.builds(Replaced, at=moments, missed=st.integers(0, 2)),
         st.builds(Still, at=moments, seconds=st.sampled_from((1, 6, 50, 7200))),
         st.builds(Rival, at=moments, verb=said),
-        st.builds(Frozen, at=moments, verb=said, breaks=st.booleans(), then=st.one_of(st.just(Fine()), kills)),
+        st.builds(
+            Frozen, on=places, at=moments, verb=said, breaks=st.booleans(), then=st.one_of(st.just(Fine()), kills)
+        ),
         st.builds(Broken, at=moments),
         st.builds(Unguarded, at=moments),
     )

@@ -23,7 +23,22 @@ from portability.steps.base import Context
 from portability.stores.base import Move
 from tests.machine.goods import TownMove
 from tests.machine.town import Town
-from tests.machine.trouble import FAR, HERE, HOSTS, Fine, Frozen, Kill, Refuse, Replaced, Slip, Trouble, Unheard, strike
+from tests.machine.trouble import (
+    ANY,
+    DIRECTORY,
+    FAR,
+    HERE,
+    HOSTS,
+    Fine,
+    Frozen,
+    Kill,
+    Refuse,
+    Replaced,
+    Slip,
+    Trouble,
+    Unheard,
+    strike,
+)
 from tests.machine.verbs import VERBS, Said
 from tests.machine.wires import Effect, Guard
 from tests.steps_data.fake_dynamo import no_trap
@@ -47,9 +62,9 @@ class Turn(Process):
         self.move.told = self._told
         self.retry = Retry(attempts=4, base=0.05, cap=1.0, sleep=self._backs_off, rng=random.Random(self.pid))
         self.held: Held | None = None
-        self.count = self.struck = self.lagging = 0
+        self.count = self.calls = self.struck = self.lagging = 0
         self.guards: list[Guard] = []
-        self.drove = False
+        self.drove = self.lost = False
         self.said = ""
         self.error: errors.PortabilityError | None = None
 
@@ -72,6 +87,7 @@ class Turn(Process):
         except errors.PortabilityError as error:
             self.said = f"{type(error).__name__}: {error.what}"
             self.error = error
+            self.lost = self.held is not None and self.town.entries()[-1].fence != self.held.fence
         finally:
             self.town.turn = before
             self._left()
@@ -127,9 +143,14 @@ class Turn(Process):
         """A call, or a sleep: sign, look, send."""
         self.town.breathe(self)
         number, self.count = self.count, self.count + 1
+        self.calls += label.startswith(DIRECTORY)
         if signed and self.held is not None:
             self.held.look()
-        if self._due(number, effect):
+        if getattr(self.trouble, "on", ANY) == DIRECTORY:
+            due = label.startswith(DIRECTORY) and self._due(self.calls - 1, effect)
+        else:
+            due = self._due(number, effect)
+        if due:
             self.struck += 1
             self.traps.append(f"{number} {label}")
             return strike(self, label, effect, late=late)
