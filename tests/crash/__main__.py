@@ -27,7 +27,7 @@ from tests.support import engines
 
 SAMPLE_MINUTES = 7.0
 SAMPLE = 6  # trials of each row; R1 has more
-SAMPLE_OF = {"R1": 18, "R8": 2, "R13": 1, "R17": 20, "R18": 40, "R21": 4, "R22": 1}
+SAMPLE_OF = {"R1": 18, "R8": 2, "R13": 1, "R17": 20, "R18": 40, "R19": 1, "R21": 4, "R22": 1, "R23": 2}
 
 
 def main() -> int:
