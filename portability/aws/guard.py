@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from botocore.client import BaseClient
-from botocore.model import OperationModel
+from botocore.model import OperationModel, ServiceId
 
 from portability import errors
 
@@ -176,4 +177,9 @@ def install(client: BaseClient, *, read_only: bool, look: Callable[[], None] | N
 
 def service_of(client: BaseClient) -> str:
     """The hyphenised id of a client's service, as botocore has it: `dynamodb`, `cognito-identity-provider`, …."""
-    return str(client.meta.service_model.service_id.hyphenize())
+    return _hyphenized(client.meta.service_model.service_id)
+
+
+@lru_cache
+def _hyphenized(service_id: ServiceId) -> str:
+    return str(service_id.hyphenize())

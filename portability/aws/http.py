@@ -8,6 +8,7 @@ Source: RFC 9112.
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import ssl
 import struct
@@ -16,7 +17,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from botocore import exceptions
-from urllib3.util import wait_for_read
 
 from portability.aws.guard import CutAnswer
 
@@ -52,11 +52,12 @@ class Connection:
     def __init__(self, endpoint: Endpoint) -> None:
         self._to = endpoint
         self._socket: socket.socket | None = None
+        self._readable = select.poll()
         self._head = bytearray(HEAD)
 
     def open(self) -> None:
         """Ensure a connection that the other end has not closed: it is looked at, for a write may be sent once only."""
-        if self._socket is not None and _speaks(self._socket):
+        if self._socket is not None and self._speaks(self._socket):
             self.close()  # it ended, or says what nobody asked
         if self._socket is None:
             self._socket = self._connect()
@@ -95,6 +96,11 @@ class Connection:
     def __del__(self) -> None:
         self.close()
 
+    def _speaks(self, connection: socket.socket) -> bool:
+        if isinstance(connection, ssl.SSLSocket) and connection.pending():
+            return True
+        return bool(self._readable.poll(0))
+
     def _connect(self) -> socket.socket:
         to, made = self._to, None
         try:
@@ -104,6 +110,8 @@ class Connection:
             if to.tls is not None:
                 made = to.tls.wrap_socket(made, server_hostname=to.host)
             made.settimeout(to.read_timeout)
+            self._readable = select.poll()
+            self._readable.register(made, select.POLLIN)
         except OSError as error:
             if made is not None:
                 made.close()
@@ -186,12 +194,6 @@ class Pool:
         """Close those that are not in use."""
         while self._idle:
             self._idle.pop().close()
-
-
-def _speaks(connection: socket.socket) -> bool:
-    if isinstance(connection, ssl.SSLSocket) and connection.pending():
-        return True
-    return bool(wait_for_read(connection, timeout=0))
 
 
 def _counted(connection: socket.socket, rest: bytes, length: str) -> bytearray:

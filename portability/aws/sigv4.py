@@ -30,7 +30,7 @@ class Signer:
         """
         names = sorted(headers)
         signed = ";".join(names)
-        lines = "".join(f"{name}:{headers[name]}\n" for name in names)
+        lines = "".join([f"{name}:{headers[name]}\n" for name in names])
         canonical = f"POST\n/\n\n{lines}\n{signed}\n{hashlib.sha256(body).hexdigest()}"
         scope = f"{at[:8]}/{self._region}/{self._service}/aws4_request"
         to_sign = f"{ALGORITHM}\n{at}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"

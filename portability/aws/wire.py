@@ -122,6 +122,33 @@ class Signed:
         return shown
 
 
+@dataclass(frozen=True)
+class Operation:
+    """What is the same in each call of an operation: its events, in their order, and the header that names it."""
+
+    name: str
+    model: Any
+    asked: str
+    signed: str
+    answered: str
+    done: str
+    target: str
+
+    @classmethod
+    def of(cls, client: BaseClient, name: str) -> Operation:
+        """An operation of a client's service, by the API's name."""
+        service, event = client.meta.service_model, f"{guard.service_of(client)}.{name}"
+        return cls(
+            name=name,
+            model=service.operation_model(name),
+            asked=f"provide-client-params.{event}",
+            signed=f"before-send.{event}",
+            answered=f"before-parse.{event}",
+            done=f"after-call.{event}",
+            target=f"{service.metadata['targetPrefix']}.{name}",
+        )
+
+
 class Wire:
     """Sends operations of one boto3 client's service, region and credentials. Thread-safe; raises what `call` raises.
 
@@ -144,7 +171,6 @@ class Wire:
         self._now = now
         self._ahead = 0.0  # seconds by which the service's clock was ahead when it last refused a signature's time
         model = client.meta.service_model
-        self._service = guard.service_of(client)
         self._signer = Signer(client.meta.region_name, model.signing_name)
         self._encoder = msgspec.json.Encoder()
         to = pool.endpoint
@@ -153,7 +179,7 @@ class Wire:
             "content-type": f"application/x-amz-json-{model.metadata['jsonVersion']}",
             "host": shown if to.port == (443 if to.tls else 80) else f"{shown}:{to.port}",
         }
-        self._target = model.metadata["targetPrefix"]
+        self._operations: dict[str, Operation] = {}
         config: Any = client.meta.config  # its members are made at run time
         app = f" app/{config.user_agent_appid}" if config.user_agent_appid else ""
         self._unsigned = f"Accept-Encoding: identity\r\nUser-Agent: {config.user_agent}{app}\r\n"
@@ -166,44 +192,42 @@ class Wire:
         self, method: Callable[..., Any], request: dict[str, Any], decoder: msgspec.json.Decoder[T], *, where: str
     ) -> tuple[T, Answer]:
         """Do what `method` of the boto3 client does; `where` names the resource, for an error."""
-        operation = self._client.meta.method_to_api_mapping[method.__name__]
+        name = self._client.meta.method_to_api_mapping[method.__name__]
+        operation = self._operations.get(name) or self._operations.setdefault(name, Operation.of(self._client, name))
         body = self._encoder.encode(request)
         return self._call.around(method, lambda: self._once(operation, body, decoder), where=where)
 
-    def _once(self, operation: str, body: bytes, decoder: msgspec.json.Decoder[T]) -> tuple[T, Answer]:
-        events, event = self._client.meta.events, f"{self._service}.{operation}"
-        model: Any = self._client.meta.service_model.operation_model(operation)
-        events.emit(f"provide-client-params.{event}", params={}, model=model, context={})
+    def _once(self, operation: Operation, body: bytes, decoder: msgspec.json.Decoder[T]) -> tuple[T, Answer]:
+        emit, model = self._client.meta.events.emit, operation.model
+        emit(operation.asked, params={}, model=model, context={})
         with self._pool.connection() as connection:
             answer = self._exchange(connection, operation, body)
             response = {"status_code": answer.status_code, "headers": answer.headers, "body": answer.body}
-            events.emit(
-                f"before-parse.{event}", operation_model=model, response_dict=response, customized_response_dict={}
-            )
+            emit(operation.answered, operation_model=model, response_dict=response, customized_response_dict={})
             told = decoded(answer, decoder) if answer.status_code < REFUSED else None
         if told is None:
             parsed = create_parser("json").parse({**response, "body": bytes(answer.body)}, model.output_shape)
-            events.emit(f"after-call.{event}", http_response=answer, parsed=parsed, model=model, context={})
-            refusal = ClientError(parsed, operation)
+            emit(operation.done, http_response=answer, parsed=parsed, model=model, context={})
+            refusal = ClientError(parsed, operation.name)
             self._learn(refusal, answer)
             raise refusal
         consumed = {"ConsumedCapacity": {"CapacityUnits": told.units}}
-        events.emit(f"after-call.{event}", http_response=answer, parsed=consumed, model=model, context={})
+        emit(operation.done, http_response=answer, parsed=consumed, model=model, context={})
         return told, answer
 
-    def _exchange(self, connection: Connection, operation: str, body: bytes) -> Answer:
+    def _exchange(self, connection: Connection, operation: Operation, body: bytes) -> Answer:
         """Sign, look, send."""
         held = self._credentials()
         if held is None or not held.access_key or not held.secret_key:
             raise NoCredentialsError
         at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._now() + self._ahead))
-        headers = {**self._headers, "x-amz-date": at, "x-amz-target": f"{self._target}.{operation}"}
+        headers = {**self._headers, "x-amz-date": at, "x-amz-target": operation.target}
         if held.token:
             headers["x-amz-security-token"] = held.token
         signed = self._signer.authorization(held.access_key, held.secret_key, headers, body, at=at)
         headers["authorization"] = signed
         request = Signed(self._pool.endpoint.url, headers, body)
-        self._client.meta.events.emit(f"before-send.{self._service}.{operation}", request=request)
+        self._client.meta.events.emit(operation.signed, request=request)
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         head = f"POST / HTTP/1.1\r\n{lines}{self._unsigned}Content-Length: {len(body)}\r\n\r\n"
         return connection.exchange(head.encode() + body)

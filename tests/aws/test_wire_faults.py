@@ -11,7 +11,7 @@ import pytest
 from portability import errors
 from portability.aws.attributes import plain_item, raw_item
 from portability.aws.items import BotoItems
-from portability.aws.wire import WireItems
+from portability.aws.wire import Operation, WireItems
 from tests.aws.conftest import ITEM, KEY, PAGE, ItemsAt, read, write
 from tests.aws.stub import RESET, Heard, Pieces, ThenGone, ThenReset, chunked, http, refusal, serving
 
@@ -286,5 +286,5 @@ def test_a_write_that_passed_the_first_check_is_stopped_where_it_would_be_sent(i
         assert isinstance(items, WireItems)
         wire = items._wire
         with wire._pool.connection() as connection, pytest.raises(errors.ReadOnlyClient):
-            wire._exchange(connection, "BatchWriteItem", b"{}")
+            wire._exchange(connection, Operation.of(items._client, "BatchWriteItem"), b"{}")
         assert stub.heard == []
