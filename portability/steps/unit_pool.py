@@ -9,6 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from typing import TypeVar
 
+from portability.steps.one_core import OneCore
 from portability.stores.base import Move
 
 T = TypeVar("T")
@@ -93,7 +94,16 @@ def run_units(
     failures: list[BaseException] = []
     lock = threading.Lock()
 
+    together = OneCore()
+
     def work() -> None:
+        together.join()
+        try:
+            take_turns()
+        finally:
+            together.leave()
+
+    def take_turns() -> None:
         while not crew.halt.is_set():
             with lock:
                 if not waiting:
@@ -119,6 +129,7 @@ def run_units(
             while len(running) < min(crew.size, len(running) + len(waiting)):
                 running.add(pool.submit(work))
             _, running = wait(running, timeout=every, return_when=FIRST_COMPLETED)
+            together.look()
             meanwhile()
     if failures:
         raise failures[0]
