@@ -21,8 +21,9 @@ from portability.sandbox.clients import client, environment
 from portability.sandbox.seed import reset, seed
 from portability.steps import catalog
 from portability.steps.directory import DirectoryTable
+from portability.steps.port_identity import PortIdentity
 from tests.conftest import ENGINES, REGION
-from tests.steps_control.fake_context import quick_retry
+from tests.steps_control.fake_context import Run, quick_retry
 from tests.support.dynamodb_local import ROOT
 from tests.support.inventory import Inventory
 
@@ -118,3 +119,12 @@ def place(dynamodb_local: str, own_moto: str, prefix: str, monkeypatch: pytest.M
     seed("reference", tenants=2, items_per_tenant=2, tenant=prefix, items=4)
     estate = load_estate(ROOT / "plans" / "estate.yaml")
     return Place(tenant=prefix, estate=estate, recipes=load_recipes(ROOT / "plans", catalog.known()))
+
+
+@pytest.fixture
+def run(place: Place) -> Run:
+    """A run whose users are ported."""
+    step = PortIdentity()
+    run = Run(place.plan("premium", facts={"port_identity": {"source": {"pool": "named-below"}}}))
+    run.apply(step, run.context("identity", place.aws))
+    return run

@@ -10,34 +10,11 @@ import pytest
 from portability import errors
 from portability.model.run import Cursor
 from portability.steps import users
-from portability.steps.port_identity import PortIdentity
 from portability.steps.user_removal import archive, retire
 from portability.stores.base import Flow
 from tests.steps_control.conftest import Place
-from tests.steps_control.fake_context import FakeContext, Run
-
-STEP = PortIdentity()
-
-
-@pytest.fixture
-def run(place: Place) -> Run:
-    """A run whose users are ported."""
-    run = Run(place.plan("premium", facts={"port_identity": {"source": {"pool": "named-below"}}}))
-    run.apply(STEP, run.context("identity", place.aws))
-    return run
-
-
-def pools(place: Place) -> tuple[str, str]:
-    now = place.inventory()
-    return now.named("ServerlessSaaS-pooled"), now.named(f"ServerlessSaaS-{place.tenant}")
-
-
-def at_the_gate(place: Place, run: Run, step: str = "cutover") -> FakeContext:
-    return run.context(step, place.aws, flow=Flow.FORWARD)
-
-
-def begin(run: Run, step: str) -> None:
-    run.started(step, "cut_over" if step.startswith("cutover") else "retire_source")
+from tests.steps_control.fake_context import Run
+from tests.steps_control.ported import STEP, at_the_gate, begin, pools
 
 
 def test_what_changed_at_the_origin_since_is_so_at_the_destination(place: Place, run: Run) -> None:

@@ -17,7 +17,8 @@ from portability.stores.dynamodb.layout import Layout
 from portability.stores.dynamodb.pattern import Pattern
 from portability.stores.dynamodb.reading import Leaf, Reading
 from portability.stores.dynamodb.sync import Sync
-from tests.stores.test_digest import ITEMS, meaning, shuffled_item
+from tests.stores.test_digest import ITEMS, shuffled_item
+from tests.support.meaning import meaning
 
 Item = dict[str, Any]
 LAYOUT = Layout("Order", "tenant-42", Pattern("{tenant}-{suffix}"), "pk", "sk", (1, 1))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from portability.aws.attributes import plain_item, raw_item
 from portability.stores.dynamodb import digest
+from tests.support.meaning import meaning
 
 NUMBERS = st.decimals(allow_nan=False, allow_infinity=False, places=None).filter(
     lambda number: len(number.as_tuple().digits) <= 38 and abs(number.adjusted()) <= 125
@@ -60,24 +61,6 @@ def shuffled(value: Any, rng: Any) -> Any:
 
 def shuffled_item(item: Any, rng: Any) -> Any:
     return {name: shuffled(item[name], rng) for name in rng.sample(sorted(item), len(item))}
-
-
-def meaning(value: Any) -> Any:
-    """What DynamoDB compares: built from Python's own values, not from our bytes."""
-    ((tag, inner),) = value.items()
-    match tag:
-        case "N":
-            return ("N", Decimal(inner))
-        case "NS":
-            return ("NS", frozenset(map(Decimal, inner)))
-        case "SS" | "BS":
-            return (tag, frozenset(inner))
-        case "L":
-            return ("L", tuple(meaning(each) for each in inner))
-        case "M":
-            return ("M", frozenset((name, meaning(each)) for name, each in inner.items()))
-        case _:
-            return (tag, inner)
 
 
 @given(item=ITEMS, seed=st.integers())

@@ -92,7 +92,7 @@ def end(side: Side, layout: Layout, spec: StoreSpec, around: Surroundings) -> En
     """A side, ready to be read and written."""
     dynamo = around.aws.dynamodb(region=side.region, role=side.role)
     items = around.aws.items(region=side.region, role=side.role)
-    plane = Plane(side.table, layout, dynamo, items, around.retry)
+    plane = Plane(side.table, layout, dynamo, items, around.retry, monotonic=around.clock.monotonic)
     owned = side.model != Model.POOL
     index = layout.enumerate_by if spec.tenant.enumerate.gsi is not None else None
     return End(side, layout, around, dynamo, plane, Reading(plane, owned, index), layout.reach(owned=owned))

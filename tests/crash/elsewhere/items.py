@@ -12,6 +12,8 @@ from collections.abc import Callable
 from decimal import Context, Decimal
 from typing import Any
 
+from tests.support.meaning import meaning
+
 Item = dict[str, Any]
 Value = dict[str, Any]
 
@@ -88,24 +90,6 @@ def _respelt(one: Value, rng: random.Random) -> Value:
             return {"M": respelt(inner, rng)}
         case _:
             return one
-
-
-def meaning(one: Value) -> Any:
-    """What DynamoDB compares."""
-    ((tag, inner),) = one.items()
-    match tag:
-        case "N":
-            return ("N", Decimal(inner))
-        case "NS":
-            return ("NS", frozenset(map(Decimal, inner)))
-        case "SS" | "BS":
-            return (tag, frozenset(inner))
-        case "L":
-            return ("L", tuple(map(meaning, inner)))
-        case "M":
-            return ("M", frozenset((name, meaning(each)) for name, each in inner.items()))
-        case _:
-            return (tag, inner)
 
 
 # -------------------------------------------------------------------------------------------------------- another item

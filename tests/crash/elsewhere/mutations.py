@@ -17,8 +17,9 @@ from portability.stores.base import Flow
 from portability.stores.dynamodb import digest
 from tests.crash.elsewhere.base import Around, Made, Trials
 from tests.crash.elsewhere.estates import on_engines
-from tests.crash.elsewhere.items import attributes, corrupted, meaning, respelt
+from tests.crash.elsewhere.items import attributes, corrupted, respelt
 from tests.stores.both import LAYOUTS, Both
+from tests.support.meaning import meaning
 
 ITEMS, ROUNDS, AT_ONCE, ALONE = 90, 3, 30, 10
 EACH = ROUNDS * AT_ONCE + ALONE
