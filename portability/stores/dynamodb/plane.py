@@ -16,6 +16,7 @@ from portability.aws.dynamodb import Condition, Dynamo, Page
 from portability.aws.items import Items
 from portability.retry import Retry
 from portability.stores.base import Key
+from portability.stores.dynamodb import page_size
 from portability.stores.dynamodb.layout import Index, KeyId, Layout
 from portability.stores.throttle import PAGE_RCU, Lanes, Ticket
 
@@ -23,7 +24,6 @@ T = TypeVar("T")
 
 GET_AT_ONCE = 100  # keys; AWS: BatchGetItem
 WRITE_AT_ONCE = 25  # requests; AWS: BatchWriteItem. 25 items of at most 400 KB stay below its 16 MB
-PAGE_AT_ONCE = 4096  # items; more of them in a page are so small that the page is cheap
 SIDE_BY_SIDE = 4  # batches of one `write` that are on their way: a unit alone does not fill the pool
 WORTH_HELP = 0.005  # seconds an answer takes from which on another thread writes beside; below, they only hinder
 REFUSED = (errors.Throttled, errors.TransactionConflict, errors.EndpointDown)
@@ -122,10 +122,10 @@ class Plane:
         )
 
     def _page(self, read: Callable[[int | None], Page], limit: int | None) -> Page:
-        most = self.lanes.read.fit(limit or PAGE_AT_ONCE)
+        most = self.lanes.read.fit(limit or page_size.MOST)
         ticket = self.lanes.read.admit(most, PAGE_RCU)
         try:
-            page = read(None if most == PAGE_AT_ONCE else most)
+            page = read(None if most == page_size.MOST else most)
         except errors.Throttled:
             ticket.throttled()
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from portability import errors
@@ -13,6 +14,7 @@ from portability.aws.dynamodb import Page
 from portability.stores.base import Key
 from portability.stores.dynamodb import digest
 from portability.stores.dynamodb.layout import Index, Segments
+from portability.stores.dynamodb.page_size import PageSize
 from portability.stores.dynamodb.plane import Plane
 
 
@@ -35,12 +37,16 @@ class Reading:
 
     def pages(self, unit: str, start: Key | None = None, *, names: Sequence[str] = ()) -> Iterator[Leaf]:
         """Every page from `start` on, strongly consistent (an index lists keys, the table gives the items)."""
+        size = PageSize(self.plane.monotonic)
         while True:
-            leaf = self.page(unit, start, names=names)
+            leaf = size.timed(partial(self._sized, unit, start, names))
             yield leaf
             if leaf.next is None:
                 return
             start = leaf.next
+
+    def _sized(self, unit: str, start: Key | None, names: Sequence[str], most: int) -> Leaf:
+        return self.page(unit, start, names=names, limit=most)
 
     def page(
         self,
@@ -51,7 +57,7 @@ class Reading:
         limit: int | None = None,
         consistent: bool = True,
     ) -> Leaf:
-        """One page of about a megabyte."""
+        """One page, of at most a megabyte and `limit` items."""
         kind, _, rest = unit.partition("/")
         match kind:
             case "p":
