@@ -20,8 +20,8 @@ Job = Callable[[threading.Event], T]
 MOST = 64
 """Units worked on at a time, at most."""
 
-EVERY = 1.0
-"""Seconds between two looks of `meanwhile`."""
+SOON, EVERY = 0.25, 1.0
+"""Seconds until the first look of `meanwhile`, and between two of them."""
 
 
 class Crew:
@@ -125,10 +125,12 @@ def run_units(
         pool = stack.enter_context(ThreadPoolExecutor(max_workers=MOST, thread_name_prefix="unit"))
         stack.callback(crew.stop)  # an interrupt of this thread reaches the workers before the pool waits for them
         running: set[Future[None]] = set()
+        pause = min(SOON, every)
         while running or (waiting and not crew.halt.is_set()):
             while len(running) < min(crew.size, len(running) + len(waiting)):
                 running.add(pool.submit(work))
-            _, running = wait(running, timeout=every, return_when=FIRST_COMPLETED)
+            _, running = wait(running, timeout=pause, return_when=FIRST_COMPLETED)
+            pause = every
             together.look()
             meanwhile()
     if failures:

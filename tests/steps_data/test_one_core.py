@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Set as AbstractSet
 
 import pytest
 
@@ -18,18 +19,22 @@ class System:
 
     def __init__(self, mine: int | None = 0, *, refuses: bool = False) -> None:
         self.mine = mine
+        self.busy = 1.0
         self.refuses = refuses
-        self.put: list[int] = []
+        self.put: list[int | None] = []
 
-    def place(self, _thread: int, core: int) -> None:
+    def place(self, _thread: int, cores: AbstractSet[int]) -> None:
         if self.refuses:
             raise PermissionError
-        self.put.append(core)
+        self.put.append(None if cores == os.sched_getaffinity(0) else next(iter(cores)))
+
+    def together(self) -> OneCore:
+        return OneCore(lambda: self.mine, self.place, lambda: self.busy)
 
 
 def test_those_that_join_follow_the_one_that_looks_and_only_when_it_was_moved() -> None:
     system = System(3)
-    together = OneCore(lambda: system.mine, system.place)
+    together = system.together()
     together.join()
     together.look()
     assert system.put == [3]
@@ -44,15 +49,25 @@ def test_those_that_join_follow_the_one_that_looks_and_only_when_it_was_moved() 
     assert system.put == [3, 1]
 
 
+def test_those_with_little_to_do_go_where_they_like_until_they_have_more() -> None:
+    system = System(3)
+    together = system.together()
+    together.join()
+    for busy in (0.5, 0.2, 0.5, 0.7, 0.5):
+        system.busy = busy
+        together.look()
+    assert system.put == [3, None, 3]
+
+
 def test_where_threads_cannot_be_placed_they_go_where_they_like() -> None:
     forbidden = System(refuses=True)
-    together = OneCore(lambda: forbidden.mine, forbidden.place)
+    together = forbidden.together()
     together.join()
     forbidden.refuses, forbidden.mine = False, 5
     together.look()
     assert forbidden.put == []
     unknown = System(None)
-    together = OneCore(lambda: unknown.mine, unknown.place)
+    together = unknown.together()
     together.join()
     together.look()
     assert unknown.put == []
