@@ -32,9 +32,11 @@ class Engine:
     dynamo: Dynamo
     env: Mapping[str, str]
 
-    def fill(self, table: str, count: int, over: Sequence[str], *, size: int = items.SIZES[0]) -> float:
-        """Put `count` items, spread over partitions, as fast as the engine takes them; the seconds."""
-        return Replay.of(self.endpoint, table, items.spread(size, count, over)).send(WORKERS)
+    def fill(
+        self, table: str, count: int, over: Sequence[str], *, size: int = items.SIZES[0], bare: bool = False
+    ) -> float:
+        """Put `count` items, spread over partitions, as fast as the engine takes them; the seconds. See `Replay.of`."""
+        return Replay.of(self.endpoint, table, items.spread(size, count, over), bare=bare).send(WORKERS)
 
     def copy(self, who: str, source: str, target: str, over: Sequence[str], *options: str) -> dict[str, Any]:
         """Copy with `ours`, `boto3` or a slower peer, in a process of its own; what it told."""

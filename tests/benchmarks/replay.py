@@ -18,6 +18,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from portability.aws.requests import batch_write
 from tests.benchmarks.items import Item
 from tests.benchmarks.measured import REGION
 
@@ -33,10 +34,13 @@ class Replay:
     requests: tuple[bytes, ...]
 
     @classmethod
-    def of(cls, endpoint: str, table: str, items: Sequence[Item]) -> Replay:
-        """Encode and sign; the signature is good for a quarter of an hour."""
+    def of(cls, endpoint: str, table: str, items: Sequence[Item], *, bare: bool = False) -> Replay:
+        """Encode and sign; the signature is good for a quarter of an hour.
+
+        They are the requests that the copy sends; `bare` ones do not ask for the capacity that they consume.
+        """
         batches = (items[at : at + AT_ONCE] for at in range(0, len(items), AT_ONCE))
-        return cls(endpoint, tuple(_batch(endpoint, table, batch) for batch in batches))
+        return cls(endpoint, tuple(_batch(endpoint, table, batch, bare=bare) for batch in batches))
 
     def send(self, connections: int) -> float:
         """Send every request once, over so many connections at a time; the seconds until the last answer.
@@ -112,9 +116,9 @@ def put_requests(endpoint: str, table: str, items: Sequence[Item]) -> list[bytes
     return [_request(endpoint, "PutItem", {"TableName": table, "Item": item}) for item in items]
 
 
-def _batch(endpoint: str, table: str, items: Sequence[Item]) -> bytes:
-    puts = [{"PutRequest": {"Item": item}} for item in items]
-    return _request(endpoint, "BatchWriteItem", {"RequestItems": {table: puts}})
+def _batch(endpoint: str, table: str, items: Sequence[Item], *, bare: bool) -> bytes:
+    asked = batch_write(table, items, [])
+    return _request(endpoint, "BatchWriteItem", {"RequestItems": asked["RequestItems"]} if bare else asked)
 
 
 def _request(endpoint: str, operation: str, asked: dict[str, Any]) -> bytes:
