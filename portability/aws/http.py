@@ -12,7 +12,7 @@ import select
 import socket
 import ssl
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -54,6 +54,7 @@ class Connection:
         self._socket: socket.socket | None = None
         self._readable = select.poll()
         self._head = bytearray(HEAD)
+        self._view = memoryview(self._head)
 
     def open(self) -> None:
         """Ensure a connection that the other end has not closed: it is looked at, for a write may be sent once only."""
@@ -146,7 +147,7 @@ class Connection:
 
     def _read_head(self, connection: socket.socket, before: bytes) -> tuple[int, str, dict[str, str], bytes]:
         """Status, version, headers, and what came behind them; `before` came behind the head before this one."""
-        buffer, view, filled = self._head, memoryview(self._head), len(before)
+        buffer, view, filled = self._head, self._view, len(before)
         view[:filled] = before
         while (end := buffer.find(b"\r\n\r\n", 0, filled)) < 0:
             got = connection.recv_into(view[filled:]) if filled < HEAD else 0
@@ -174,21 +175,18 @@ class Pool:
         self.endpoint = endpoint
         self._idle: list[Connection] = []
 
-    @contextlib.contextmanager
-    def connection(self) -> Iterator[Connection]:
-        """An open connection for the block; a cut answer is the last that it brings."""
+    def take(self) -> Connection:
+        """An open connection, for the caller alone until it gives it back."""
         try:
             connection = self._idle.pop()
         except IndexError:
             connection = Connection(self.endpoint)
         connection.open()
-        try:
-            yield connection
-        except CutAnswer:
-            connection.drop()
-            raise
-        finally:
-            self._idle.append(connection)
+        return connection
+
+    def give(self, connection: Connection) -> None:
+        """Take back what `take` gave."""
+        self._idle.append(connection)
 
     def close(self) -> None:
         """Close those that are not in use."""

@@ -10,6 +10,7 @@ import hmac
 from collections.abc import Mapping
 
 ALGORITHM = "AWS4-HMAC-SHA256"
+DIGEST = "sha256"
 
 
 class Signer:
@@ -18,7 +19,7 @@ class Signer:
     def __init__(self, region: str, service: str) -> None:
         self._region = region
         self._service = service
-        self._kept: tuple[str, str, str, bytes] = ("", "", "", b"")  # day, access key, secret, derived key
+        self._kept = ("", "", "", hmac.new(b"", digestmod=DIGEST))  # day, access key, secret, what its key begins
 
     def authorization(
         self, access_key: str, secret_key: str, headers: Mapping[str, str], body: bytes, *, at: str
@@ -34,14 +35,16 @@ class Signer:
         canonical = f"POST\n/\n\n{lines}\n{signed}\n{hashlib.sha256(body).hexdigest()}"
         scope = f"{at[:8]}/{self._region}/{self._service}/aws4_request"
         to_sign = f"{ALGORITHM}\n{at}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
-        signature = hmac.digest(self._key(at[:8], access_key, secret_key), to_sign.encode(), "sha256").hex()
-        return f"{ALGORITHM} Credential={access_key}/{scope}, SignedHeaders={signed}, Signature={signature}"
+        signature = self._keyed(at[:8], access_key, secret_key).copy()
+        signature.update(to_sign.encode())
+        return f"{ALGORITHM} Credential={access_key}/{scope}, SignedHeaders={signed}, Signature={signature.hexdigest()}"
 
-    def _key(self, day: str, access_key: str, secret_key: str) -> bytes:
-        *kept_for, key = self._kept
+    def _keyed(self, day: str, access_key: str, secret_key: str) -> hmac.HMAC:
+        *kept_for, keyed = self._kept
         if kept_for != [day, access_key, secret_key]:
             key = f"AWS4{secret_key}".encode()
             for part in (day, self._region, self._service, "aws4_request"):
-                key = hmac.digest(key, part.encode(), "sha256")
-            self._kept = (day, access_key, secret_key, key)
-        return key
+                key = hmac.digest(key, part.encode(), DIGEST)
+            keyed = hmac.new(key, digestmod=DIGEST)
+            self._kept = (day, access_key, secret_key, keyed)
+        return keyed

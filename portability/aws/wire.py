@@ -51,7 +51,7 @@ class Told(msgspec.Struct, rename="pascal", kw_only=True):
         """Read or write units."""
         told = self.consumed_capacity
         return (
-            sum(each.capacity_units for each in told)
+            sum([each.capacity_units for each in told])
             if isinstance(told, list)
             else told.capacity_units
             if told
@@ -105,7 +105,7 @@ class WriteAnswer(Told, rename="pascal", kw_only=True):
     unprocessed_items: dict[str, list[WriteRequest]] = {}
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Signed:
     """A request as `before-send` shows it: botocore's `AWSPreparedRequest`, its headers made for who looks at them."""
 
@@ -169,6 +169,7 @@ class Wire:
         self._pool = pool
         self._credentials = credentials
         self._now = now
+        self._second = (0, "19700101T000000Z")  # the last that was signed, and how it is written
         self._ahead = 0.0  # seconds by which the service's clock was ahead when it last refused a signature's time
         model = client.meta.service_model
         self._signer = Signer(client.meta.region_name, model.signing_name)
@@ -200,11 +201,17 @@ class Wire:
     def _once(self, operation: Operation, body: bytes, decoder: msgspec.json.Decoder[T]) -> tuple[T, Answer]:
         emit, model = self._client.meta.events.emit, operation.model
         emit(operation.asked, params={}, model=model, context={})
-        with self._pool.connection() as connection:
+        connection = self._pool.take()
+        try:
             answer = self._exchange(connection, operation, body)
             response = {"status_code": answer.status_code, "headers": answer.headers, "body": answer.body}
             emit(operation.answered, operation_model=model, response_dict=response, customized_response_dict={})
             told = decoded(answer, decoder) if answer.status_code < REFUSED else None
+        except guard.CutAnswer:
+            connection.drop()
+            raise
+        finally:
+            self._pool.give(connection)
         if told is None:
             parsed = create_parser("json").parse({**response, "body": bytes(answer.body)}, model.output_shape)
             emit(operation.done, http_response=answer, parsed=parsed, model=model, context={})
@@ -220,7 +227,10 @@ class Wire:
         held = self._credentials()
         if held is None or not held.access_key or not held.secret_key:
             raise NoCredentialsError
-        at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._now() + self._ahead))
+        second, at = self._second
+        if second != (now := int(self._now() + self._ahead)):
+            at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+            self._second = now, at
         headers = {**self._headers, "x-amz-date": at, "x-amz-target": operation.target}
         if held.token:
             headers["x-amz-security-token"] = held.token
@@ -228,7 +238,7 @@ class Wire:
         headers["authorization"] = signed
         request = Signed(self._pool.endpoint.url, headers, body)
         self._client.meta.events.emit(operation.signed, request=request)
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
         head = f"POST / HTTP/1.1\r\n{lines}{self._unsigned}Content-Length: {len(body)}\r\n\r\n"
         return connection.exchange(head.encode() + body)
 

@@ -190,7 +190,7 @@ class Bucket:
             self._allowed = min(self._granted, self._allowed + growing * self._growth)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Ticket:
     """One admitted request, charged to every bucket it goes through."""
 

@@ -285,6 +285,7 @@ def test_a_write_that_passed_the_first_check_is_stopped_where_it_would_be_sent(i
         items = items_at(stub.endpoint, read_only=True)
         assert isinstance(items, WireItems)
         wire = items._wire
-        with wire._pool.connection() as connection, pytest.raises(errors.ReadOnlyClient):
+        connection = wire._pool.take()
+        with pytest.raises(errors.ReadOnlyClient):
             wire._exchange(connection, Operation.of(items._client, "BatchWriteItem"), b"{}")
         assert stub.heard == []

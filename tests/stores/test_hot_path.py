@@ -55,6 +55,17 @@ def test_a_key_is_the_same_undecoded_however_it_is_spelt(partition: str, sort: s
         assert layout.key_id({**key, sort: undecoded[sort]}) == wanted
 
 
+@given(partition=NAMES, sort=st.none() | NAMES, data=st.data())
+def test_the_keys_of_many_are_the_key_of_each(partition: str, sort: str | None, data: st.DataObject) -> None:
+    layout = Layout("Order", "t-1", Pattern("{tenant}-{suffix}"), partition, sort if sort != partition else None)
+    items = [
+        {name: spelt(data.draw(KEY_VALUES), spaced=False, escaped=True) for name in layout.key_names}
+        | {"another": msgspec.Raw(b"{}")}
+        for _ in range(data.draw(st.integers(0, 4)))
+    ]
+    assert layout.key_ids(items) == [layout.key_id(each) for each in items]
+
+
 @given(st.lists(st.dictionaries(NAMES, KEY_VALUES, max_size=4), max_size=4))
 def test_the_size_of_many_is_the_sum_of_their_sizes(items: list[dict[str, Any]]) -> None:
     raw = [raw_item(item) for item in items]

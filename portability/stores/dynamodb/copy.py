@@ -34,8 +34,7 @@ class Copy:
             # What was written before the pin, and is no stream's any more, must have reached the index.
             self.reading.plane.retry.sleep(INDEX_SETTLE)
         for leaf in self.reading.pages(unit, from_cursor(before.position)):
-            page_bytes = digest.raw_size(leaf.items)
-            self._write(leaf, pool)
+            page_bytes = self._write(leaf, pool, named=unit.startswith("p/"))
             items, size = items + len(leaf.items), size + page_bytes
             position = to_cursor(leaf.next)
             yield Copied(
@@ -44,14 +43,18 @@ class Copy:
                 page_bytes,
             )
 
-    def _write(self, leaf: Leaf, pool: Executor | None) -> None:
+    def _write(self, leaf: Leaf, pool: Executor | None, *, named: bool) -> int:
+        """Write a page, part by part, so that what is known of an item is still at hand when it is sent; its bytes."""
         layout, sync = self.reading.plane.layout, self.sync
+        size = 0
         for some in chunks(leaf.items, PAGE_PART):
-            for item in layout.one_a_partition(some):
+            for item in () if named else layout.one_a_partition(some):  # a named partition is one that is looked at
                 if not layout.is_placed(item):
                     raise layout.unplaced(item)
-            with sync.in_flight.hold([layout.key_id(item) for item in some]):
+            size += digest.raw_size(some)
+            with sync.in_flight.hold(layout.key_ids(some)):
                 written = sync.write(some, pool=pool)
             if written.indefinite:
                 # The lost write may carry an old value: sync reads the origin again, and again after the horizon.
                 sync(written.indefinite, pool=pool)
+        return size

@@ -61,9 +61,8 @@ def size_of(item: Mapping[str, Any]) -> int:
 
 def raw_size(items: Sequence[RawItem]) -> int:
     """`size_of` of raw items, summed: every item of a copy passes here."""
-    names = sum(map(len, chain.from_iterable(items)))
-    values = sum(map(len, chain.from_iterable(map(dict.values, items))))
-    return names + values - _TAGGED * sum(map(len, items))
+    names, values = "".join(chain.from_iterable(items)), b"".join(chain.from_iterable(map(dict.values, items)))
+    return len(names) + len(values) - _TAGGED * sum(map(len, items))
 
 
 def json_line(item: Mapping[str, Any]) -> bytes:

@@ -26,7 +26,7 @@ _NO_VALUE: Mapping[str, Any] = {}
 KeyId = bytes
 """A key as canonical bytes: the same for every spelling of a number."""
 
-_AS_IT_IS = rb'\{"(?:[SB]":"[ !#-\[\]-~]*|N":"(?:0|-?[1-9][0-9]*))"\}'
+_AS_IT_IS = rb'\{"(?:[SB]":"[ !#-\[\]-~]*+|N":"(?:0|-?[1-9][0-9]*+))"\}'
 """A key attribute's value, undecoded, that is canonical as it stands: nothing escaped, no space, a whole number."""
 
 
@@ -160,7 +160,10 @@ class Layout:
 
         A page is of one partition mostly, and every item of a copy passes here.
         """
-        return dict(zip(map(bytes, map(itemgetter(self.partition_key), items)), items, strict=True)).values()
+        values = list(map(itemgetter(self.partition_key), items))
+        if values and b"".join(values) == bytes(values[0]) * len(values):
+            return (items[0],)
+        return dict(zip(map(bytes, values), items, strict=True)).values()
 
     @cached_property
     def _partition_set(self) -> frozenset[str]:
@@ -196,21 +199,31 @@ class Layout:
 
     def key_id(self, key: Mapping[str, Any]) -> KeyId:
         """The key's identity, for sets and maps."""
-        form, first, last, is_canonical = self._spelling
+        form, first, last, is_canonical, _ = self._spelling
         if type(key[first]) is type(key[last]) is msgspec.Raw:
-            text: bytes = form % ((key[first],) if first == last else (key[first], key[last]))
+            text: bytes = form % (key[first] if first == last else (key[first], key[last]))
             if is_canonical(text):
                 return text
         return digest.canonical({name: key[name] for name in self.key_names})
 
+    def key_ids(self, items: Sequence[RawItem]) -> list[KeyId]:
+        """`key_id` of each of a page's items: every item of a copy passes here."""
+        form, first, last, _, are_canonical = self._spelling
+        values = map(itemgetter(first) if first == last else itemgetter(first, last), items)
+        texts: list[bytes] = list(map(form.__mod__, values))
+        if are_canonical(b"\n".join([*texts, b""])):
+            return texts
+        return [self.key_id(item) for item in items]
+
     @cached_property
-    def _spelling(self) -> tuple[bytes, str, str, Callable[[bytes], object]]:
-        """How a key is written, its attributes' names in order, and what tells whether that is canonical."""
+    def _spelling(self) -> tuple[bytes, str, str, Callable[[bytes], object], Callable[[bytes], object]]:
+        """How a key is written, its names in order; what tells whether one, or many, a line each, are canonical so."""
         names = sorted(self.key_names)
         openings = [msgspec.json.encode(name) + b":" for name in names]
         form = b"{" + b",".join(each.replace(b"%", b"%%") + b"%b" for each in openings) + b"}"
         as_it_is = rb"\{" + b",".join(re.escape(each) + _AS_IT_IS for each in openings) + rb"\}"
-        return form, names[0], names[-1], re.compile(as_it_is).fullmatch
+        is_canonical, are_canonical = (re.compile(each).fullmatch for each in (as_it_is, rb"(?:%b\n)*+" % as_it_is))
+        return form, names[0], names[-1], is_canonical, are_canonical
 
 
 def group(unit: str) -> str:
