@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, TypeVar
 
 from portability.aws import answers, guard
@@ -60,9 +61,7 @@ class Caller:
         service, operation = operation_of(method)
         read = guard.is_read(service, operation)
 
-        def attempt() -> T:
-            return self._signed_again(effect, operation=f"{service}.{operation}", read=read, where=where)
-
+        attempt = partial(self._signed_again, effect, service, operation, read=read, where=where)
         return self._retry.call(attempt) if read else attempt()
 
     def pages(self, method: Callable[..., T], *, answered: str, asked: str, **request: Any) -> Iterator[T]:
@@ -79,7 +78,7 @@ class Caller:
                 return
             request = {**request, asked: token}
 
-    def _signed_again(self, effect: Callable[[], T], *, operation: str, read: bool, where: str) -> T:
+    def _signed_again(self, effect: Callable[[], T], service: str, operation: str, *, read: bool, where: str) -> T:
         failure: Exception
         for again in (True, False):
             try:
@@ -91,7 +90,7 @@ class Caller:
             if not read and self._lost_time is not None:
                 self._lost_time()
         # Raised outside of `except`: botocore's own message, which may quote an item, is in no traceback.
-        raise answers.translate(failure, operation=operation, mutating=not read, where=where)
+        raise answers.translate(failure, operation=f"{service}.{operation}", mutating=not read, where=where)
 
 
 def operation_of(method: Callable[..., Any]) -> tuple[str, str]:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import mktime_tz, parsedate_tz
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 import msgspec
@@ -196,7 +197,7 @@ class Wire:
         name = self._client.meta.method_to_api_mapping[method.__name__]
         operation = self._operations.get(name) or self._operations.setdefault(name, Operation.of(self._client, name))
         body = self._encoder.encode(request)
-        return self._call.around(method, lambda: self._once(operation, body, decoder), where=where)
+        return self._call.around(method, partial(self._once, operation, body, decoder), where=where)
 
     def _once(self, operation: Operation, body: bytes, decoder: msgspec.json.Decoder[T]) -> tuple[T, Answer]:
         emit, model = self._client.meta.events.emit, operation.model

@@ -208,6 +208,10 @@ class Ticket:
             bucket.refused(real)
 
 
+UNCHARGED = Ticket(0.0)
+"""A request that goes through no bucket."""
+
+
 @dataclass(frozen=True)
 class Lane:
     """Through these buckets one unit's requests of a kind go, the narrowest first. Thread-safe."""
@@ -222,6 +226,8 @@ class Lane:
 
     def admit(self, items: float, most: float = math.inf) -> Ticket:
         """Wait until a request of that many items, of at most `most` units, may be sent. Raises what `check` raises."""
+        if not self.buckets:
+            return UNCHARGED
         return Ticket(items, tuple((bucket, self._wait(bucket, items, most)) for bucket in self.buckets))
 
     def again(self, items: float) -> Ticket:
