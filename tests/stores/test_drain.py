@@ -89,3 +89,12 @@ def test_canaries_grow_in_number_and_stay_bounded() -> None:
     one = Drain(LAYOUT, None)
     one.listing(["a"])
     assert one.round(0) == 4
+
+
+def test_what_another_stream_takes_the_place_of_proves_nothing_and_is_not_waited_for() -> None:
+    made = drain()
+    made.see(page(CANARY("1")))
+    made.another_stream()
+    assert not made.listed
+    made.listing(["a", "c"])
+    assert made.missing == {"a", "c"}

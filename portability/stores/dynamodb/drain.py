@@ -34,6 +34,12 @@ class Drain:
         """Whether the shards were listed since the drain began, and since one of them ended."""
         return self._need is not None and not self._ended
 
+    def another_stream(self) -> None:
+        """The stream was replaced: its shards prove nothing more, and what they held is found by comparing."""
+        with self._lock:
+            self._need, self._ended = None, False
+            self._shown = set()
+
     def listing(self, shards: Iterable[str]) -> None:
         """The shards that are open, or not read to their end, now; the first listing counts, and one after an end.
 

@@ -229,6 +229,8 @@ class Poller:
             self._reads = []  # what they told is in `learnt`, or is found by comparing
             self._take_stream(dict(self.feed.positions))
             self.follow()
+            if self.drain is not None:
+                self.drain.another_stream()
         since = began if self.refreshes.waiting else began - self.w.pace.shards / 2
         if self.feed.refresh(self.subscription.reader.shards(since=since)):
             self.refreshes.ask()
