@@ -114,18 +114,19 @@ class Poller:
 
     def _take_stream(self, positions: dict[str, str]) -> None:
         w = self.w
-        self._on, fresh = w.stream.ensure(self.ledger)
-        arn = self._on.arn
+        on, fresh = w.stream.ensure(self.ledger)
+        arn = on.arn
         mine = {name: place for name, place in positions.items() if name.startswith(f"{arn}|")}
         others = positions.keys() - mine.keys()
         if others:
             self.rebaseline.mark()  # before anything of the old stream is forgotten
-        self._feed = Feed(
-            w.stream.streams, arn, w.now, lambda: w.sleep(w.pace.canary), self._before_listing, positions=mine
-        )
-        self._feed.pin(fresh=fresh)
+        feed = Feed(w.stream.streams, arn, w.now, lambda: w.sleep(w.pace.canary), self._before_listing, positions=mine)
+        feed.pin(fresh=fresh)
+        if others:
+            self.rebaseline.mark()  # what was compared before this pin, an earlier one having failed, may have changed
+        self._on, self._feed = on, feed  # not before it is pinned: whoever finds it here follows it
         self.gauge.forget()
-        self._savings.now(self._feed, stale=True)
+        self._savings.now(feed, stale=True)
         if others:
             self.ledger.save_positions(w.name, dict.fromkeys(others, ""))
 

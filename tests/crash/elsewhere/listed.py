@@ -11,8 +11,10 @@ from tests.crash.elsewhere.models import Models
 from tests.crash.elsewhere.mutants import Mutants
 from tests.crash.elsewhere.mutations import Mutations
 from tests.crash.elsewhere.plans import Plans
+from tests.crash.elsewhere.streams import FakedStreams
 
 ELSEWHERE: Mapping[str, Elsewhere] = {
+    "R12": FakedStreams(),
     "R13": Mutations(),
     "R17": Plans(),
     "R18": Journals(),
