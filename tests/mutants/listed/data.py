@@ -126,7 +126,7 @@ MUTANTS: tuple[Mutant, ...] = (
         name="checkpoint-after-acknowledgement",
         file="portability/stores/dynamodb/copy.py",
         before=(
-            "            self._write(leaf, pool)\n"
+            '            page_bytes = self._write(leaf, pool, named=unit.startswith("p/"))\n'
             "            items, size = items + len(leaf.items), size + page_bytes\n"
             "            position = to_cursor(leaf.next)\n"
             "            yield Copied(\n"
@@ -136,6 +136,7 @@ MUTANTS: tuple[Mutant, ...] = (
             "            )\n"
         ),
         after=(
+            "            page_bytes = digest.raw_size(leaf.items)\n"
             "            items, size = items + len(leaf.items), size + page_bytes\n"
             "            position = to_cursor(leaf.next)\n"
             "            yield Copied(\n"
@@ -143,7 +144,7 @@ MUTANTS: tuple[Mutant, ...] = (
             "                len(leaf.items),\n"
             "                page_bytes,\n"
             "            )\n"
-            "            self._write(leaf, pool)\n"
+            '            self._write(leaf, pool, named=unit.startswith("p/"))\n'
         ),
         test=(
             "tests/contract/test_dynamo_store.py"
