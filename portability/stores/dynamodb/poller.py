@@ -124,11 +124,11 @@ class Poller:
         feed.pin(fresh=fresh)
         if others:
             self.rebaseline.mark()  # what was compared before this pin, an earlier one having failed, may have changed
-        self._on, self._feed = on, feed  # not before it is pinned: whoever finds it here follows it
-        self.gauge.forget()
         self._savings.now(feed, stale=True)
         if others:
             self.ledger.save_positions(w.name, dict.fromkeys(others, ""))
+        self.gauge.forget()
+        self._on, self._feed = on, feed  # behind all that may fail: a stream that is found here is followed
 
     @property
     def on(self) -> On:
