@@ -45,7 +45,7 @@ TARGETS = (
     ),
     Target(
         "engine", "of_limit", "Copy on DynamoDB Local against the engine's limit",
-        "median of the pairs: our items/s / items/s of replayed batches", 0.75,
+        "median of the pairs: our items/s / items/s of bare replayed batches", 0.75,
         reason="the engine does all its work on tables in one thread: what it reads for a copy it does not write"
         " meanwhile, and the replay reads nothing. The copy itself waits (the profile).",
     ),

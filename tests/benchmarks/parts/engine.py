@@ -36,13 +36,13 @@ def measure(sizes: Sizes) -> dict[str, Part]:
     for who in (BARE, LIMIT, OURS, BOTO3):
         del speeds[who][: sizes.warm]
     rows = {who: Row(who, "items/s", runs) for who, runs in speeds.items()}
-    of_limit, of_boto3 = ratios(rows[OURS], rows[LIMIT]), ratios(rows[OURS], rows[BOTO3])
-    others = [ratios(rows[OURS], row) for who, row in rows.items() if who in {BARE, *PEERS.values()}]
+    of_limit, of_boto3 = ratios(rows[OURS], rows[BARE]), ratios(rows[OURS], rows[BOTO3])
+    others = [ratios(rows[OURS], row) for who, row in rows.items() if who in {LIMIT, *PEERS.values()}]
     notes = [
         f"Items: {sizes.engine:,} by ours, the replay and the boto3 client, {sizes.slow:,} by the other peers.",
         (
             "The replayed batches are the requests that the copy sends; like it, they ask what capacity they consume,"
-            " which costs this engine time. The replay reads nothing."
+            " which costs this engine time. The limit is of those that do not ask. The replay reads nothing."
         ),
         (
             "parallel-suffix, parallel-scan and dynamodump read eventually consistently or hold the tenant in memory or"
