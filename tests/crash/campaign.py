@@ -34,6 +34,11 @@ class Tally:
     points: set[str] = field(default_factory=set)
     failures: list[str] = field(default_factory=list)
 
+    @property
+    def told(self) -> int:
+        """How many trials say something: their point was reached, or something broke before."""
+        return self.trials - self.unreached
+
 
 @dataclass
 class Campaign:
