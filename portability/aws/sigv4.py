@@ -1,4 +1,4 @@
-"""AWS Signature Version 4 of a POST to `/`, with the derived key kept for its day.
+"""AWS Signature Version 4 of a POST to `/`, drafted once for requests that differ in their body only.
 
 Source: AWS General Reference, "Signature Version 4 signing process".
 """
@@ -8,9 +8,27 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 DIGEST = "sha256"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A signature but for the body: the texts up to where a body matters. Thread-safe."""
+
+    canonical: str
+    to_sign: str
+    said: str
+    keyed: hmac.HMAC
+
+    def authorization(self, body: bytes) -> str:
+        """The Authorization header of the request with this body."""
+        request = hashlib.sha256(f"{self.canonical}{hashlib.sha256(body).hexdigest()}".encode()).hexdigest()
+        signature = self.keyed.copy()
+        signature.update(f"{self.to_sign}{request}".encode())
+        return f"{self.said}{signature.hexdigest()}"
 
 
 class Signer:
@@ -21,10 +39,8 @@ class Signer:
         self._service = service
         self._kept = ("", "", "", hmac.new(b"", digestmod=DIGEST))  # day, access key, secret, what its key begins
 
-    def authorization(
-        self, access_key: str, secret_key: str, headers: Mapping[str, str], body: bytes, *, at: str
-    ) -> str:
-        """The Authorization header.
+    def draft(self, access_key: str, secret_key: str, headers: Mapping[str, str], *, at: str) -> Draft:
+        """Sign everything but a body.
 
         `headers` are all that are signed, by lower-case names, single-spaced; `at` is their `x-amz-date`
         (`20260131T235959Z`).
@@ -32,12 +48,13 @@ class Signer:
         names = sorted(headers)
         signed = ";".join(names)
         lines = "".join([f"{name}:{headers[name]}\n" for name in names])
-        canonical = f"POST\n/\n\n{lines}\n{signed}\n{hashlib.sha256(body).hexdigest()}"
         scope = f"{at[:8]}/{self._region}/{self._service}/aws4_request"
-        to_sign = f"{ALGORITHM}\n{at}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
-        signature = self._keyed(at[:8], access_key, secret_key).copy()
-        signature.update(to_sign.encode())
-        return f"{ALGORITHM} Credential={access_key}/{scope}, SignedHeaders={signed}, Signature={signature.hexdigest()}"
+        return Draft(
+            canonical=f"POST\n/\n\n{lines}\n{signed}\n",
+            to_sign=f"{ALGORITHM}\n{at}\n{scope}\n",
+            said=f"{ALGORITHM} Credential={access_key}/{scope}, SignedHeaders={signed}, Signature=",
+            keyed=self._keyed(at[:8], access_key, secret_key),
+        )
 
     def _keyed(self, day: str, access_key: str, secret_key: str) -> hmac.HMAC:
         *kept_for, keyed = self._kept

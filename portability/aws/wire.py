@@ -29,7 +29,7 @@ from portability.aws.caller import Caller
 from portability.aws.dynamodb import Got, Item, Page, Wrote
 from portability.aws.http import Answer, Connection, Pool
 from portability.aws.requests import Condition
-from portability.aws.sigv4 import Signer
+from portability.aws.sigv4 import Draft, Signer
 
 REFUSED = 300  # HTTP status of the first answer that is none
 
@@ -150,6 +150,16 @@ class Operation:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What the requests of an operation have in common within a second, by the same credentials."""
+
+    made_for: tuple[str, ReadOnlyCredentials]
+    headers: Mapping[str, str]
+    draft: Draft
+    text: str
+
+
 class Wire:
     """Sends operations of one boto3 client's service, region and credentials. Thread-safe; raises what `call` raises.
 
@@ -182,9 +192,10 @@ class Wire:
             "host": shown if to.port == (443 if to.tls else 80) else f"{shown}:{to.port}",
         }
         self._operations: dict[str, Operation] = {}
+        self._heads: dict[str, Head] = {}  # the last of each operation
         config: Any = client.meta.config  # its members are made at run time
         app = f" app/{config.user_agent_appid}" if config.user_agent_appid else ""
-        self._unsigned = f"Accept-Encoding: identity\r\nUser-Agent: {config.user_agent}{app}\r\n"
+        self._unsigned = f"accept-encoding: identity\r\nuser-agent: {config.user_agent}{app}\r\n"
 
     def close(self) -> None:
         """Close the connections that are not in use."""
@@ -226,22 +237,32 @@ class Wire:
     def _exchange(self, connection: Connection, operation: Operation, body: bytes) -> Answer:
         """Sign, look, send."""
         held = self._credentials()
-        if held is None or not held.access_key or not held.secret_key:
-            raise NoCredentialsError
         second, at = self._second
         if second != (now := int(self._now() + self._ahead)):
             at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
             self._second = now, at
+        head = self._heads.get(operation.name)
+        if head is None or head.made_for != (at, held):
+            head = self._heads[operation.name] = self._head(operation, held, at)
+        signed = head.draft.authorization(body)
+        request = Signed(self._pool.endpoint.url, {**head.headers, "authorization": signed}, body)
+        self._client.meta.events.emit(operation.signed, request=request)
+        text = f"{head.text}authorization: {signed}\r\ncontent-length: {len(body)}\r\n\r\n"
+        return connection.exchange(text.encode() + body)
+
+    def _head(self, operation: Operation, held: ReadOnlyCredentials | None, at: str) -> Head:
+        if held is None or not held.access_key or not held.secret_key:
+            raise NoCredentialsError
         headers = {**self._headers, "x-amz-date": at, "x-amz-target": operation.target}
         if held.token:
             headers["x-amz-security-token"] = held.token
-        signed = self._signer.authorization(held.access_key, held.secret_key, headers, body, at=at)
-        headers["authorization"] = signed
-        request = Signed(self._pool.endpoint.url, headers, body)
-        self._client.meta.events.emit(operation.signed, request=request)
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-        head = f"POST / HTTP/1.1\r\n{lines}{self._unsigned}Content-Length: {len(body)}\r\n\r\n"
-        return connection.exchange(head.encode() + body)
+        return Head(
+            made_for=(at, held),
+            headers=headers,
+            draft=self._signer.draft(held.access_key, held.secret_key, headers, at=at),
+            text=f"POST / HTTP/1.1\r\n{lines}{self._unsigned}",
+        )
 
     def _learn(self, refusal: ClientError, answer: Answer) -> None:
         """Sign by the service's clock from now on, where it refused ours."""

@@ -14,7 +14,6 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import msgspec
@@ -24,6 +23,9 @@ from portability.aws.attributes import RawItem
 MODULUS = 1 << 128
 _TAGGED = len('{"S":""}')
 
+_NAMED = len('"":,')  # around an attribute's name; of the last one the comma is the item's
+_LISTED = len("{}")  # around an item of a list
+_spell = msgspec.json.Encoder().encode
 _encode = msgspec.json.Encoder(order="sorted").encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _SET = b'S":['
@@ -60,9 +62,9 @@ def size_of(item: Mapping[str, Any]) -> int:
 
 
 def raw_size(items: Sequence[RawItem]) -> int:
-    """`size_of` of raw items, summed: every item of a copy passes here."""
-    names, values = "".join(chain.from_iterable(items)), b"".join(chain.from_iterable(map(dict.values, items)))
-    return len(names) + len(values) - _TAGGED * sum(map(len, items))
+    """`size_of` of raw items, summed, by the length of their text: every item of a copy passes here."""
+    around = (_NAMED + _TAGGED) * sum(map(len, items)) + _LISTED * len(items) + len("]")
+    return len(_spell(items)) - around
 
 
 def json_line(item: Mapping[str, Any]) -> bytes:
