@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 Operation = Literal["Put", "Update", "Delete"]
 NO_RETRIES = Config(retries={"total_max_attempts": 1}, connect_timeout=1, read_timeout=3)
-_PAUSE, _LONGEST_PAUSE = 0.02, 0.15  # seconds between two tries
+_PAUSE, _LONGER, _LONGEST_PAUSE = 0.02, 1.3, 0.1  # seconds between two tries, and by how much the next is longer
 _BUSY = {
     "TransactionConflict",
     "TransactionConflictException",
@@ -114,7 +114,7 @@ class DataAccess:
             else:
                 return
             self._sleep(self._rng.uniform(0.5, 1.5) * pause)
-            pause = min(_LONGEST_PAUSE, pause * 1.5)  # many waiting writers must not be what the cutover waits for
+            pause = min(_LONGEST_PAUSE, pause * _LONGER)  # many waiting writers must not be what the cutover waits for
 
     def record(self) -> Record:
         """The tenant's directory record, at most `cache_seconds` old."""

@@ -208,6 +208,10 @@ class Channel(Protocol):
 class Ledger(Protocol):
     """The part of the journal that a store writes through (a narrow view of `Held`, bound to the run)."""
 
+    @property
+    def run(self) -> str:
+        """The run's id."""
+
     def save_positions(self, channel: str, positions: Mapping[str, str]) -> None:
         """See `journal.base.Held`."""
 

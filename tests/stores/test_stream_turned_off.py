@@ -1,7 +1,8 @@
-"""A process that had lost its run waited five minutes for a stream that the run's next holder had turned off."""
+"""A stream turned off: by who has the run now while another waits for it, and for good though its process is killed."""
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, TypeVar
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from portability import errors
 from portability.retry import Retry
 from portability.stores.dynamodb.stream import PATIENCE, TableStream
-from tests.stores.memory_ledger import MemoryLedger
+from tests.stores.memory_ledger import Crash, MemoryLedger
 
 Word = TypeVar("Word")
 
@@ -85,3 +86,67 @@ def test_a_stream_that_never_comes_is_not_waited_for_without_end() -> None:
     with pytest.raises(errors.Unavailable, match="not ENABLED"):
         plane.stream().ensure(MemoryLedger())
     assert plane.now == pytest.approx(PATIENCE, abs=1)
+
+
+class Switch:
+    """A stream that is on. Its process is killed at the nth of its calls and the journal's writes, if it gets there."""
+
+    def __init__(self, killed_at: int) -> None:
+        self.on = True
+        self.left = killed_at
+
+    def call(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise Crash
+
+    def describe(self, table: str) -> dict[str, Any]:
+        return {"StreamSpecification": {"StreamEnabled": self.on}, "LatestStreamArn": "arn"}
+
+    def update_table(self, **asked: Any) -> None:
+        self.call()
+        self.on = asked["StreamSpecification"]["StreamEnabled"]
+
+    def stream(self) -> TableStream:
+        own: Any = self
+        return TableStream("pool", own, own, lambda: 0.0, Retry(sleep=lambda _: None))
+
+
+class Killed(MemoryLedger):
+    def __init__(self, run: str, switch: Switch, users: dict[str, list[str]]) -> None:
+        super().__init__(run)
+        self.users, self._switch = users, switch
+
+    def stream_users(self, table: str, *, add: bool | None = None) -> list[str]:
+        if add is not None:
+            self._switch.call()
+        return super().stream_users(table, add=add)
+
+
+@pytest.mark.parametrize("killed_at", range(1, 6))
+@pytest.mark.parametrize("users", (["r-1"], ["r-1", "r-2"], ["r-2"], []))
+def test_a_process_that_is_killed_while_it_lets_go_of_a_stream_leaves_what_a_repeat_ends(
+    killed_at: int, users: list[str]
+) -> None:
+    switch, by_table = Switch(killed_at), {"pool": [*users]}
+    others = [user for user in users if user != "r-1"]
+    with contextlib.suppress(Crash):
+        switch.stream().let_go(Killed("r-1", switch, by_table))
+    switch.stream().let_go(Killed("r-1", switch, by_table))
+    assert by_table["pool"] == others
+    assert switch.on is (bool(others) or not users)
+
+
+def test_of_two_that_let_go_at_the_same_moment_one_turns_the_stream_off() -> None:
+    switch, users = Switch(0), {"pool": ["r-1", "r-2"]}
+
+    class AtOnce(Killed):
+        """The other one leaves when this one has looked."""
+
+        def stream_users(self, table: str, *, add: bool | None = None) -> list[str]:
+            if add is False and "r-2" in users["pool"]:
+                users["pool"].remove("r-2")
+            return super().stream_users(table, add=add)
+
+    switch.stream().let_go(AtOnce("r-1", switch, users))
+    assert (switch.on, users["pool"]) == (False, [])

@@ -58,15 +58,12 @@ def compare_changed(ctx: Context, channels: Channels, silent: list[str], *, go_o
     `go_on` is asked between the parts, and raises when the tenant must not wait any longer.
     Raises `Mismatch` where a side differs, `Parked(gate)` where the record of changes was lost or a stream is another.
     """
-    if stream_arns(ctx, channels.flow) != dict(channels.arns):
-        raise _again(ctx, "a change stream was replaced while the cutover ran")
     changed = channels.changed()
     if changed is None:
         raise _again(ctx, "the record of changed keys was lost while the cutover ran")
-    compared = 0
-    found: dict[str, list[Difference]] = {}
-    for store, keys in changed.items():
-        move = channels.moves[store]
+
+    def compare(store: str) -> tuple[int, list[Difference]]:
+        keys, move = changed[store], channels.moves[store]
         if store in silent:
             units = []
             for unit in move.units(channels.flow):
@@ -75,16 +72,20 @@ def compare_changed(ctx: Context, channels: Channels, silent: list[str], *, go_o
             # The origin is fenced: here even an unequal sum alone is a difference.
             if not all(unit.equal for unit in units) and not any(unit.differences for unit in units):
                 raise _again(ctx, f"{store} was not still while it was compared inside the fence")
-            found[store] = [difference for unit in units for difference in unit.differences]
-            compared += sum(unit.source_items for unit in units)
-        else:
-            found[store] = []
-            for at in range(0, len(keys), PART):
-                go_on()
-                found[store] += move.compare_keys(channels.flow, keys[at : at + PART]).differences
-            compared += len(keys)
-    refuse_differences(ctx, found, repair=False)
-    return compared
+            return sum(unit.source_items for unit in units), [each for unit in units for each in unit.differences]
+        found: list[Difference] = []
+        for at in range(0, len(keys), PART):
+            go_on()
+            found += move.compare_keys(channels.flow, keys[at : at + PART]).differences
+        return len(keys), found
+
+    with ThreadPoolExecutor(max_workers=len(changed) + 1, thread_name_prefix="compare") as pool:
+        streams = pool.submit(stream_arns, ctx, channels.flow)
+        by_store = dict(zip(changed, pool.map(compare, changed), strict=True))
+    if streams.result() != dict(channels.arns):
+        raise _again(ctx, "a change stream was replaced while the cutover ran")
+    refuse_differences(ctx, {store: found for store, (_, found) in by_store.items()}, repair=False)
+    return sum(compared for compared, _ in by_store.values())
 
 
 def _again(ctx: Context, why: str) -> errors.Parked:

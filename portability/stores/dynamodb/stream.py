@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from portability import errors
 from portability.aws.dynamodb import Dynamo
 from portability.aws.streams import Streams
-from portability.retry import Retry
+from portability.retry import RETRYABLE, Retry
 from portability.stores.base import Ledger
 
 PATIENCE = 300.0  # seconds a stream may take to become ENABLED
@@ -101,10 +101,17 @@ class TableStream:
         self.retry.sleep(LOOK_EVERY)
 
     def let_go(self, ledger: Ledger) -> None:
-        """This run uses the stream no more: turn it off if this tool turned it on and no other run uses it."""
-        if not ledger.stream_users(self.table) or ledger.stream_users(self.table, add=False):
-            return
-        if self.dynamo.describe(self.table) is None or self.latest() is None:
-            return
-        with contextlib.suppress(errors.NoDefiniteAnswer):
-            self.retry.call(lambda: self._switch(on=False))
+        """This run uses the stream no more: turn it off if this tool turned it on and no other run uses it.
+
+        Off first, and then the record of its last user: a crash between the two leaves what a repeat finds.
+        """
+        while ledger.run in (users := ledger.stream_users(self.table)):
+            if users == [ledger.run]:
+                self._turn_off()
+                ledger.stream_users(self.table, add=False)
+            elif not ledger.stream_users(self.table, add=False):
+                ledger.stream_users(self.table, add=True)  # the others left at the same moment, and saw this one
+
+    def _turn_off(self) -> None:
+        if self.dynamo.describe(self.table) is not None and self.latest() is not None:
+            self.retry.call(lambda: self._switch(on=False), on=(*RETRYABLE, errors.NoDefiniteAnswer))

@@ -164,6 +164,17 @@ MUTANTS: tuple[Mutant, ...] = (
         why="a key that was read and not synced would be forgotten in a crash",
     ),
     Mutant(
+        name="stream-off-before-its-record",
+        file="portability/stores/dynamodb/stream.py",
+        before=("                self._turn_off()\n                ledger.stream_users(self.table, add=False)\n"),
+        after=("                ledger.stream_users(self.table, add=False)\n                self._turn_off()\n"),
+        test=(
+            "tests/stores/test_stream_turned_off.py"
+            "::test_a_process_that_is_killed_while_it_lets_go_of_a_stream_leaves_what_a_repeat_ends"
+        ),
+        why="a stream that nobody is known to use would stay on",
+    ),
+    Mutant(
         name="lost-positions-are-mended",
         file="portability/stores/dynamodb/poller.py",
         before=("        if self.feed.lost:\n            self.rebaseline.mark()\n"),
