@@ -49,6 +49,10 @@ class MemoryLedger:
         with self._lock:
             return dict(self.positions.get(channel, {}))
 
+    def places(self, channel: str = "Order.forward") -> dict[str, str]:
+        """The positions of shards."""
+        return {name: at for name, at in self.load_positions(channel).items() if not name.endswith("|")}
+
     def park(self, channel: str, group: str, keys: Sequence[Key]) -> str:
         with self._lock:
             self._write(f"park {group}")

@@ -15,19 +15,6 @@ from tests.stores.world import World, Writer, copy_all, keys_of, opened, until
 pytestmark = pytest.mark.usefixtures("aws_env")
 
 
-@pytest.fixture
-def world(aws_env: None, prefix: str) -> World:
-    world = World(prefix)
-    world.make(world.pool)
-    world.make(world.silo)
-    return world
-
-
-def places(ledger: MemoryLedger, channel: str = "Order.forward") -> dict[str, str]:
-    """Positions of shards."""
-    return {name: at for name, at in ledger.load_positions(channel).items() if not name.endswith("|")}
-
-
 # ------------------------------------------------------------------------------------------------------------------ pin
 
 
@@ -64,7 +51,7 @@ def test_what_was_written_before_the_pin_is_not_read_and_what_comes_after_is(aws
     world.fill(world.pool, [world.item(number) for number in range(50)])
     move, ledger = world.move(), MemoryLedger()
     channel = opened(move, Flow.FORWARD, ledger, done=move.units(Flow.FORWARD))
-    assert all(place.startswith("AFTER:") for place in places(ledger).values())
+    assert all(place.startswith("AFTER:") for place in ledger.places().values())
     world.fill(world.pool, [world.item(50)])
     channel.start(ChannelState.SYNC)
     try:
@@ -77,10 +64,10 @@ def test_what_was_written_before_the_pin_is_not_read_and_what_comes_after_is(aws
 def test_a_second_pin_keeps_the_positions_and_reads_what_came_while_nobody_did(world: World) -> None:
     move, ledger = world.move(), MemoryLedger()
     opened(move, Flow.FORWARD, ledger)
-    before = places(ledger)
+    before = ledger.places()
     world.fill(world.pool, [world.item(1), world.item(2)])
     channel = opened(world.move(), Flow.FORWARD, ledger, done=move.units(Flow.FORWARD))
-    assert places(ledger) == before
+    assert ledger.places() == before
     channel.start(ChannelState.SYNC)
     try:
         channel.settle(patience=10)
@@ -106,7 +93,7 @@ def test_keys_of_an_unfinished_unit_are_parked_once_before_any_position_moves(wo
         for turn in range(5):
             world.fill(world.pool, [world.item(number, value=f"{turn}") for number in range(6)])
         until(lambda: channel.lag().parked == 6 and channel.lag().backlog == 0)
-        until(lambda: any(place.startswith("AFTER:") for place in places(ledger).values()))
+        until(lambda: any(place.startswith("AFTER:") for place in ledger.places().values()))
         assert ledger.told[0].startswith("park p/")
         assert sorted(str(key["sk"]) for _, key in keys_of(ledger, channel.name)) == sorted(
             str(world.item(number)["sk"]) for number in range(6)
@@ -124,7 +111,7 @@ def test_a_crash_between_parking_and_position_loses_no_key(world: World) -> None
     move, ledger = world.move(), MemoryLedger()
     units = move.units(Flow.FORWARD)
     dying = opened(move, Flow.FORWARD, ledger)
-    before = places(ledger)
+    before = ledger.places()
     ledger.fail_on = "save_positions"
     dying.start(ChannelState.SYNC)
     world.fill(world.pool, [world.item(1)])
@@ -132,7 +119,7 @@ def test_a_crash_between_parking_and_position_loses_no_key(world: World) -> None
         until(lambda: dying.lag() is None)
     dying.stop()
     ledger.fail_on = ""
-    assert places(ledger) == before
+    assert ledger.places() == before
     assert len(list(keys_of(ledger, dying.name))) == 1
 
     channel = opened(world.move(), Flow.FORWARD, ledger, done=units)
@@ -173,7 +160,7 @@ def test_a_position_waits_for_the_sync(world: World) -> None:
 
     move, ledger = world.move(wrap=wrap), MemoryLedger()
     channel = opened(move, Flow.FORWARD, ledger, done=move.units(Flow.FORWARD))
-    before = places(ledger)
+    before = ledger.places()
     for faulty in made:
         faulty.fault = faults.throttled
     channel.start(ChannelState.SYNC)
@@ -181,7 +168,7 @@ def test_a_position_waits_for_the_sync(world: World) -> None:
         world.fill(world.pool, [world.item(1)])
         until(lambda: any(faulty.calls for faulty in made))
         time.sleep(0.3)
-        assert places(ledger) == before
+        assert ledger.places() == before
         assert channel.lag().backlog == 1
         canary = move.canary("r-1")
         assert canary is not None
@@ -192,7 +179,7 @@ def test_a_position_waits_for_the_sync(world: World) -> None:
             faulty.fault = None
         channel.settle(patience=10)
         world.assert_equal(world.pool, world.silo)
-        until(lambda: places(ledger) != before)
+        until(lambda: ledger.places() != before)
     finally:
         channel.close()
 

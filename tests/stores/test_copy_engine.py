@@ -16,10 +16,8 @@ pytestmark = pytest.mark.usefixtures("aws_env")
 
 
 @pytest.fixture
-def world(aws_env: None, prefix: str) -> World:
-    world = World(prefix)
-    world.make(world.pool)
-    world.make(world.silo)
+def world(world: World) -> World:
+    """With neighbours in the pool."""
     world.settle_neighbours(world.pool)
     return world
 

@@ -17,14 +17,6 @@ from tests.stores.world import World, Writer, keys_of, opened, until
 pytestmark = pytest.mark.usefixtures("aws_env")
 
 
-@pytest.fixture
-def world(aws_env: None, prefix: str) -> World:
-    world = World(prefix)
-    world.make(world.pool)
-    world.make(world.silo)
-    return world
-
-
 def canaries_in(world: World, table: str) -> list[Any]:
     return [item for item in world.all(table) if world.move_layout.is_canary(item)]
 

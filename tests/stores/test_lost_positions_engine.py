@@ -18,19 +18,6 @@ from tests.stores.world import World, opened, until
 pytestmark = pytest.mark.usefixtures("aws_env")
 
 
-@pytest.fixture
-def world(aws_env: None, prefix: str) -> World:
-    world = World(prefix)
-    world.make(world.pool)
-    world.make(world.silo)
-    return world
-
-
-def places(ledger: MemoryLedger, channel: str = "Order.forward") -> dict[str, str]:
-    """Positions of shards."""
-    return {name: at for name, at in ledger.load_positions(channel).items() if not name.endswith("|")}
-
-
 def test_a_stream_that_was_replaced_is_followed_anew_and_every_unit_is_compared(world: World) -> None:
     move, ledger = world.move(), MemoryLedger()
     channel = opened(move, Flow.FORWARD, ledger, done=move.units(Flow.FORWARD))
@@ -40,7 +27,7 @@ def test_a_stream_that_was_replaced_is_followed_anew_and_every_unit_is_compared(
     channel.settle(patience=10)
     channel.stop()
 
-    old = set(places(ledger))
+    old = set(ledger.places())
     world.dynamo.update_table(TableName=world.pool, StreamSpecification={"StreamEnabled": False})
     world.fill(world.pool, [world.item(1, value="unseen"), world.item(31)])
     world.dynamo.batch_write(world.pool, [], [world.key(items[2])])
@@ -54,7 +41,7 @@ def test_a_stream_that_was_replaced_is_followed_anew_and_every_unit_is_compared(
     try:
         again.settle(patience=20)
         world.assert_equal(world.pool, world.silo)
-        assert not old & set(places(ledger))
+        assert not old & set(ledger.places())
         assert not any(name.startswith("rebaseline|") for name in ledger.load_positions(again.name))
     finally:
         again.close()

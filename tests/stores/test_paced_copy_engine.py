@@ -22,14 +22,6 @@ from tests.stores.world import World
 pytestmark = pytest.mark.usefixtures("aws_env")
 
 
-@pytest.fixture
-def world(aws_env: None, prefix: str) -> World:
-    world = World(prefix)
-    world.make(world.pool)
-    world.make(world.silo)
-    return world
-
-
 def copy(world: World, throttle: Throttle, **more: Any) -> list[Copied]:
     """Every unit on a thread of its own."""
     move = world.move(**more)

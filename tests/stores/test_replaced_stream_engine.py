@@ -15,14 +15,6 @@ from tests.stores.memory_ledger import MemoryLedger
 from tests.stores.world import World
 
 
-@pytest.fixture
-def world(aws_env: None, prefix: str) -> World:
-    world = World(prefix)
-    world.make(world.pool)
-    world.make(world.silo)
-    return world
-
-
 class Journal(MemoryLedger):
     """One that for a while takes no position of the second stream."""
 

@@ -18,14 +18,6 @@ from tests.stores.world import World, copy_all, keys_of, opened, until
 pytestmark = pytest.mark.usefixtures("aws_env")
 
 
-@pytest.fixture
-def world(aws_env: None, prefix: str) -> World:
-    world = World(prefix)
-    world.make(world.pool)
-    world.make(world.silo)
-    return world
-
-
 def wrapping(fault: faults.Fault | None) -> tuple[Callable[[Any], Faulty], list[Faulty]]:
     """A wrapper for `World.move`, and what it wrapped."""
     made: list[Faulty] = []
