@@ -11,7 +11,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,13 @@ from tests.crash.campaign import Campaign, outcome
 from tests.crash.elsewhere.base import Named
 from tests.crash.elsewhere.listed import ELSEWHERE
 from tests.crash.results import EVERY, append, commit, write_page
-from tests.crash.rows import ROWS, share, trials
+from tests.crash.rows import ROWS, share, trials, volleys
 from tests.crash.stage import Trial
 from tests.support import engines
 
 SAMPLE_MINUTES = 7.0
-SAMPLE = 6  # trials of each row; R1 has more
-SAMPLE_OF = {"R1": 18, "R8": 2, "R13": 1, "R17": 20, "R18": 40, "R19": 1, "R21": 4, "R22": 1, "R23": 2}
+SAMPLE = 4  # trials of each row, or volleys of them
+SAMPLE_OF = {"R8": 2, "R13": 1, "R17": 20, "R18": 40, "R19": 1, "R21": 4, "R22": 1, "R23": 2}
 
 
 def main() -> int:
@@ -40,7 +40,8 @@ def main() -> int:
     own = engines.own(Path(tempfile.mkdtemp(prefix="portability-engines-")))
     try:
         with own.own_server("crash") as moto, tempfile.TemporaryDirectory(prefix="portability-crash-") as folder:
-            campaign = Campaign(own.dynamodb_local().endpoint, moto.endpoint, Path(folder), seed, say)
+            endpoint, again = own.dynamodb_local().endpoint, not (options.sample or options.trial)
+            campaign = Campaign(endpoint, moto.endpoint, Path(folder), seed, say, again=again)
             try:
                 left = _go(campaign, options, seed)
             finally:
@@ -75,8 +76,7 @@ def _go(campaign: Campaign, options: argparse.Namespace, seed: int) -> int:
     shard = (int(number), int(of or 1))
     until = time.monotonic() + (60 * options.minutes if options.sample else float("inf"))
 
-    def chosen(name: str, found: Iterable[Any]) -> list[Any]:
-        mine = share(found, shard)
+    def chosen(name: str, mine: list[Any]) -> list[Any]:
         return mine[: options.each or SAMPLE_OF.get(name, SAMPLE)] if options.sample else mine
 
     names = [options.row] if options.row else [*ROWS, *ELSEWHERE]
@@ -84,11 +84,12 @@ def _go(campaign: Campaign, options: argparse.Namespace, seed: int) -> int:
     for name in [name for name in names if name in ELSEWHERE]:
         found = [Named(name, each) for each in campaign.trials_of(name).names(seed)]
         random.Random(f"{seed}/{name}").shuffle(found)
-        left += campaign.go_elsewhere(chosen(name, found), until=until)
+        left += campaign.go_elsewhere(chosen(name, share(found, shard)), until=until)
     names = [name for name in names if name in ROWS]
     met = campaign.learn({journey: None for name in names for journey in ROWS[name].journeys}) if names else {}
-    held = [trial for name in names for trial in chosen(name, trials(name, met, seed))]
-    return left + campaign.go(held, until=until)
+    of_rows = [chosen(name, volleys(share(trials(name, met, seed), shard))) for name in names]
+    in_turn = (trial for turn in zip_longest(*of_rows) for trial in turn if trial is not None)
+    return left + campaign.go(in_turn, until=until)
 
 
 def _options() -> argparse.Namespace:

@@ -11,7 +11,7 @@ from tests.crash.faults import Cut, Refusal, refusal
 from tests.crash.forge import Forked
 from tests.crash.journeys import Act, Journey
 from tests.crash.points import Point
-from tests.crash.reaching import PASSING, Reached, at_the_point
+from tests.crash.reaching import PASSING, Reached, insisting
 from tests.crash.scene import Scene
 from tests.crash.stage import Broken, Faulting, Stage, Trial
 from tests.support.wire import Call, Reply
@@ -21,36 +21,36 @@ THROTTLED_FOR = 2.0  # seconds
 SAID_AGAIN = 60  # calls by which a command that is said again finds where it was
 
 
-def losing(stage: Stage, journey: Journey, trial: Trial) -> bool:
-    """The call takes effect and its answer is lost; the process lives."""
-
-    def then(at: Reached) -> None:
-        ran = at.scene.finish(at.process)
-        at.let_go()
-        if ran.exit != at.act.code:
-            at.go_on()
-
-    return at_the_point(stage, journey, trial, Cut.MUTED, then)
+def losing(stage: Stage, journey: Journey, trial: Trial) -> frozenset[Point]:
+    """The calls take effect and their answers are lost; the process lives, or its command is said again."""
+    scene, lost = stage.scene, set(trial.points)
+    with scene.wire.cutting(dict.fromkeys(trial.points, Cut.MUTED)):
+        insisting(scene, journey, faults=lambda: len(lost & scene.wire.hits), spare=0)
+    return frozenset(lost & scene.wire.hits)
 
 
 def refusing(why: Refusal, times: int) -> Faulting:
-    """The call, and those of its name after it, are refused `times` times."""
+    """Each call, and those of its name after it, are refused, `times` times in all."""
 
-    def go(stage: Stage, journey: Journey, trial: Trial) -> bool:
-        met: Counter[str] = Counter()
+    def go(stage: Stage, journey: Journey, trial: Trial) -> frozenset[Point]:
+        met: set[Point] = set()
+        left: Counter[str] = Counter()
         lock = threading.Lock()
 
-        def answering(call: Call, name: str) -> Reply | None:
-            if name != trial.point.name:
+        def answering(call: Call, point: Point | None) -> Reply | None:
+            if point is None:
                 return None
             with lock:
-                met[name] += 1
-                hit = trial.point.nth <= met[name] < trial.point.nth + times
+                if point in trial.points and point not in met:
+                    met.add(point)
+                    left[point.name] += times
+                hit = left[point.name] > 0
+                left[point.name] -= hit
             return refusal(call, why) if hit else None
 
         with stage.scene.wire.refusing(answering):
-            _insist(stage.scene, journey)
-        return met[trial.point.name] >= trial.point.nth
+            insisting(stage.scene, journey, faults=lambda: len(met))
+        return frozenset(met)
 
     return go
 
@@ -102,14 +102,11 @@ class _Denied:
     reads: bool
     began: bool = False
     over: bool = False
-    met: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def __call__(self, call: Call, name: str) -> Reply | None:
+    def __call__(self, call: Call, point: Point | None) -> Reply | None:
         with self.lock:
-            if name and name == self.point.name:
-                self.met += 1
-                self.began = self.began or self.met == self.point.nth
+            self.began = self.began or point == self.point
             hit = self.began and not self.over and (self.reads or call.mutating)
         return refusal(call, self.why) if hit else None
 
@@ -119,30 +116,20 @@ def throttling(stage: Stage, journey: Journey, trial: Trial) -> bool:
     rng, share = trial.rng, 0.5
     since: list[float] = []
     lock = threading.Lock()
-    met: Counter[str] = Counter()
 
-    def answering(call: Call, name: str) -> Reply | None:
+    def answering(call: Call, point: Point | None) -> Reply | None:
         with lock:
-            met[name] += bool(name)
-            if not since and name == trial.point.name and met[name] >= trial.point.nth:
+            if not since and point == trial.point:
                 since.append(time.monotonic())
             hit = since and time.monotonic() < since[0] + THROTTLED_FOR and rng.random() < share
         return refusal(call, Refusal.THROTTLED) if hit else None
 
     with stage.scene.wire.refusing(answering):
-        _insist(stage.scene, journey)
+        insisting(stage.scene, journey)
     calls, clean = len(stage.scene.wire.calls), stage.sent.get(trial.journey, 0)
     if clean and calls > 1.5 * clean + SAID_AGAIN:
         raise Broken(f"R14: {calls} calls, a clean journey has {clean}")
     return bool(since)
-
-
-def _insist(scene: Scene, journey: Journey) -> None:
-    """Do each act, again where it parked or gave up."""
-    for act in journey.acts:
-        ran = scene.run(*act.words(scene))
-        if ran.exit != act.code:
-            _go_on_with(scene, act)
 
 
 def _go_on_with(scene: Scene, act: Act) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.crash.catalog import FAULTS
@@ -17,6 +17,7 @@ from tests.crash.elsewhere.listed import ELSEWHERE
 from tests.crash.journeys import JOURNEYS
 from tests.crash.points import Point
 from tests.crash.results import Result, commit
+from tests.crash.rows import volleys
 from tests.crash.scene import opened
 from tests.crash.stage import Stage, Trial
 
@@ -25,7 +26,10 @@ Say = Callable[[str], None]
 
 @dataclass
 class Tally:
-    """What became of a row's trials. `points` are the places that were reached, `counted` those that have no name."""
+    """What became of a row's trials. `points` are the places that were reached, `counted` those that have no name.
+
+    A trial of several points counts as that many.
+    """
 
     trials: int = 0
     unreached: int = 0
@@ -49,6 +53,7 @@ class Campaign:
     folder: Path
     seed: int
     say: Say
+    again: bool = False  # whether what a volley did not meet is tried once more
     shape: str = "reference"
     elsewhere: Mapping[str, Elsewhere] = field(default_factory=lambda: ELSEWHERE)
     tallies: dict[str, Tally] = field(default_factory=dict)
@@ -84,12 +89,17 @@ class Campaign:
 
     def go(self, trials: Iterable[Trial], *, until: float = float("inf")) -> int:
         """Hold every trial; how many were left out for the want of time."""
-        left = list(trials)
-        while left and time.monotonic() < until:
+        left, again = list(trials), self.again
+        missed: list[Trial] = []
+        while (left or missed) and time.monotonic() < until:
+            if not left:
+                left, missed, again = volleys(missed), [], False
             side = self.stage().side
-            if not self._hold(self.stage(), left.pop(_next(left, side))):
+            fine, more = self._hold(self.stage(), left.pop(_next(left, side)), again=again)
+            missed += more
+            if not fine:
                 self.close()
-        return len(left)
+        return sum(len(trial.points) for trial in [*left, *missed])
 
     def trials_of(self, row: str) -> Trials:
         """The trials of a row that is made elsewhere; no scene and no other row is open beside it."""
@@ -110,34 +120,43 @@ class Campaign:
                 self.close()
         return len(left)
 
-    def _hold(self, stage: Stage, trial: Trial) -> bool:
-        """Whether nothing broke."""
+    def _hold(self, stage: Stage, trial: Trial, *, again: bool) -> tuple[bool, list[Trial]]:
+        """Whether nothing broke, and what is to be tried `again`: points that were not reached behind others."""
+        reached: frozenset[Point] = frozenset()
 
-        def hold() -> Made | None:
+        def hold() -> Made:
+            nonlocal reached
             reached = stage.hold(trial, FAULTS[trial.fault])
-            return Made(frozenset({f"{trial.journey}/{trial.point}"})) if reached else None
+            return Made(frozenset(f"{trial.journey}/{point}" for point in reached), taken=len(reached))
 
-        return self._tell(trial, hold)
+        fine = self._tell(trial, hold, asked=len(trial.points))
+        if not fine or not again or len(trial.points) == 1:
+            return fine, []
+        missed = [replace(trial, points=(point,)) for point in trial.points if point not in reached]
+        tally = self.tallies[trial.row]
+        tally.trials, tally.unreached = tally.trials - len(missed), tally.unreached - len(missed)
+        return True, missed
 
     def _make(self, one: Named) -> bool:
-        return self._tell(one, lambda: self.trials_of(one.row).run(one.name))
+        return self._tell(one, lambda: self.trials_of(one.row).run(one.name), asked=1)
 
-    def _tell(self, trial: Trial | Named, make: Callable[[], Made | None]) -> bool:
-        """Make a trial, which gives None where its point was not reached, and tally it; whether nothing broke."""
+    def _tell(self, trial: Trial | Named, make: Callable[[], Made], *, asked: int) -> bool:
+        """Make a trial and tally how many of the faults `asked` for took place; whether nothing broke."""
         tally = self.tallies.setdefault(trial.row, Tally())
-        began, made, failure = time.monotonic(), None, ""
+        began, failure = time.monotonic(), ""
+        made = Made(taken=0)
         try:
             made = make()
         except Exception as error:  # noqa: BLE001 - whatever goes wrong in a trial is what it is for
             failure = f"{type(error).__name__}: {error}"
         took = time.monotonic() - began
-        tally.trials += 1
+        tally.trials += asked
         tally.seconds += took
-        tally.unreached += not failure and made is None
-        if made is not None:
-            tally.points |= made.points
-            tally.counted += made.counted
-        word = "BROKEN" if failure else "ok" if made is not None else "not reached"
+        tally.points |= made.points
+        tally.counted += made.counted
+        left = asked - made.taken
+        tally.unreached += 0 if failure else left
+        word = "BROKEN" if failure else f"{left} not reached" if left else "ok"
         self.say(f"{word} {took:5.1f} s  {trial}")
         if failure:
             tally.failures.append(f"{trial}: {failure}")

@@ -1,17 +1,16 @@
-"""What the network does to a command at a fault point: cut, mute, hold, refuse. One fault is armed at a time."""
+"""What the network does to a command at a fault point: cut, mute, hold, refuse."""
 
 from __future__ import annotations
 
 import enum
 import json
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from tests.crash.points import Point, name_of
+from tests.crash.points import Counting, Point
 from tests.support.wire import Call, Reply, Wire
 
 
@@ -37,49 +36,64 @@ GOING_ON = frozenset({Cut.MUTED, Cut.NOTED})
 """So do the calls after it."""
 
 
-Answering = Callable[[Call, str], Reply | None]
-"""What is answered in place of the engine, by call and name."""
+Answering = Callable[[Call, Point | None], Reply | None]
+"""What is answered in place of the engine, by call and, where it is mutating, its point."""
 
 
 @dataclass(eq=False)
 class Faulty(Wire):
-    """A wire with a fault. `reached` is set once the armed point is; from then on no later call gets through."""
+    """A wire with faults. `reached` is set at an armed point; until `on` no later call of its process gets through."""
 
     journal: str = ""
     reached: threading.Event = field(default_factory=threading.Event)
+    hit: Point | None = None  # the point that was reached last
+    hits: set[Point] = field(default_factory=set)  # every one that was, since `forget`
     answering: Answering | None = None
-    names: list[str] = field(default_factory=list)  # of the mutating calls since `forget`
     accepted: list[Call] = field(default_factory=list)  # the mutating calls that the engine did, since `forget`
-    _point: Point | None = None
-    _cut: Cut | None = None
+    counting: Counting = field(default_factory=lambda: Counting(""))
+    _armed: dict[Point, Cut] = field(default_factory=dict)
+    _next: tuple[int | str, Cut] | None = None  # at this many mutating calls from now, or at the next of this name
     _closed: bool = False
-    _seen: Counter[str] = field(default_factory=Counter)
-    _any: int = 0  # stop at this many mutating calls from now, whatever they are
-    _point_name: str = ""
-    _marked: set[int] = field(default_factory=set)
+    _marked: dict[int, Cut] = field(default_factory=dict)  # what becomes of calls that are under way
+    _points: dict[int, Point] = field(default_factory=dict)  # of calls that are under way
     _open: threading.Event = field(default_factory=threading.Event)
     _release: threading.Event = field(default_factory=threading.Event)
 
     @contextmanager
-    def cutting(self, point: Point | int, cut: Cut) -> Iterator[None]:
-        """Inside the block the point (or the nth mutating call) stops its process; at its end what waits is dropped.
+    def cutting(self, points: Mapping[Point, Cut]) -> Iterator[None]:
+        """Inside the block each point stops its process, once; at its end what waits is dropped.
 
         A held call is let through by `release` only.
         """
-        self.reached.clear()
-        self._open = threading.Event()
-        self._release = threading.Event()
+        self.on()
         with self._lock:
-            self._seen.clear()
-            self._marked.clear()
-            self._point, self._any = (point, 0) if isinstance(point, Point) else (None, point)
-            self._cut, self._closed = cut, False
+            self._armed, self._release = dict(points), threading.Event()
         try:
             yield
         finally:
             with self._lock:
-                self._point, self._any, self._cut, self._closed = None, 0, None, False
-            self._open.set()
+                self._armed, self._next = {}, None
+            self.on()
+
+    @contextmanager
+    def cutting_next(self, which: int | str, cut: Cut) -> Iterator[None]:
+        """`cutting` at this many mutating calls from now, whatever they are, or at the next one of this name."""
+        with self.cutting({}):
+            self.also_next(which, cut)
+            yield
+
+    def also_next(self, which: int | str, cut: Cut) -> None:
+        """Stop there too, which then is no point that was `hit`."""
+        with self._lock:
+            self._next = which, cut
+
+    def on(self) -> None:
+        """The stopped process is gone: what waits is dropped, and later calls get through to the next point."""
+        with self._lock:
+            waiting, self._open = self._open, threading.Event()
+            self._closed = False
+            self.reached.clear()
+        waiting.set()
 
     def release(self) -> None:
         """The held call reaches the engine now."""
@@ -88,24 +102,18 @@ class Faulty(Wire):
     @contextmanager
     def refusing(self, answering: Answering) -> Iterator[None]:
         """Inside the block `answering` may answer in place of the engine."""
-        with self._lock:
-            self._seen.clear()
         self.answering = answering
         try:
             yield
         finally:
             self.answering = None
 
-    @property
-    def last(self) -> str:
-        """The name of the call that was at the point."""
-        return self._point_name
-
     def forget(self) -> None:
         super().forget()
         with self._lock:
-            self.names = []
             self.accepted = []
+            self.counting = Counting(self.journal)
+            self._marked, self._points, self.hits = {}, {}, set()
 
     def passes(self, call: Call) -> bool:
         if not super().passes(call):
@@ -114,22 +122,15 @@ class Faulty(Wire):
         with self._lock:
             if not call.mutating:
                 return True
-            name = name_of(call, self.journal)
-            self.names.append(name)
-            self._seen[name] += 1
-            if self._closed:
-                stopped = "dropped"
-            elif self._is_the_point(Point(name, self._seen[name])):
-                stopped, self._point_name = "at the point", name
-                self._marked.add(id(call))
-                self._closed = self._cut not in GOING_ON
-            else:
-                stopped = ""
-            cut = self._cut
-        if stopped == "dropped":
+            point = self._points[id(call)] = self.counting.point(call)
+            dropped, cut = self._closed, None if self._closed else self._cut_at(point)
+            if cut is not None:
+                self._marked[id(call)] = cut
+                self._closed = cut not in GOING_ON
+        if dropped:
             waiting.wait()
             return False
-        if not stopped or cut in PASSING:
+        if cut is None or cut in PASSING:
             return True
         self.reached.set()
         (release if cut is Cut.HELD else waiting).wait()
@@ -138,9 +139,10 @@ class Faulty(Wire):
     def answers(self, call: Call) -> bool:
         if not super().answers(call):
             return False
-        if id(call) not in self._marked or self._cut not in (Cut.LOST, Cut.MUTED):
+        cut = self._marked.get(id(call))
+        if cut not in (Cut.LOST, Cut.MUTED):
             return True
-        waiting, cut = self._open, self._cut
+        waiting = self._open
         self.reached.set()
         if cut is Cut.LOST:
             waiting.wait()
@@ -152,19 +154,27 @@ class Faulty(Wire):
                 self.accepted.append(call)
 
     def told(self, call: Call) -> None:
-        if id(call) in self._marked and self._cut in (Cut.KEPT, Cut.NOTED):
+        if self._marked.get(id(call)) in (Cut.KEPT, Cut.NOTED):
             self.reached.set()
 
     def instead(self, call: Call) -> Reply | None:
         if self.answering is None:
             return None
-        return self.answering(call, name_of(call, self.journal) if call.mutating else "")
+        return self.answering(call, self._points.get(id(call)))
 
-    def _is_the_point(self, here: Point) -> bool:
-        if self._any:
-            self._any -= 1
-            return self._any == 0
-        return self._point == here
+    def _cut_at(self, here: Point) -> Cut | None:
+        if self._next is not None:
+            which, cut = self._next
+            if isinstance(which, int) and which > 1:
+                self._next = which - 1, cut
+            elif isinstance(which, int) or which == here.name:
+                self._next, self.hit = None, None
+                return cut
+        cut_here = self._armed.pop(here, None)
+        if cut_here is not None:
+            self.hit = here
+            self.hits.add(here)
+        return cut_here
 
 
 # ------------------------------------------------------------------------------------------------------------- answers

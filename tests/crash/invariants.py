@@ -97,10 +97,18 @@ def nothing_happened_twice(now: Now) -> Iterable[str]:
     if now.clean is None:
         return
     for name, (was, is_) in changes(now.clean.inventory, now.here.inventory).items():
-        yield f"{name} is {is_!r} and should be {was!r}"
+        there, wanted = _parts_that_differ(is_, was)
+        yield f"{name} is {there!r} and should be {wanted!r}"
     if now.here.outcomes != now.clean.outcomes:
         more, less = now.here.outcomes - now.clean.outcomes, now.clean.outcomes - now.here.outcomes
         yield f"outcomes differ from a clean journey's: more {dict(more)}, less {dict(less)}"
+
+
+def _parts_that_differ(one: Any, other: Any) -> tuple[Any, Any]:
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        return one, other
+    parts = [part for part in {**one, **other} if one.get(part) != other.get(part)]
+    return {part: one.get(part) for part in parts}, {part: other.get(part) for part in parts}
 
 
 def one_side_serves(now: Now) -> Iterable[str]:

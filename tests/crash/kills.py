@@ -11,53 +11,48 @@ from portability.model.estate import seconds
 from tests.crash.faults import Cut
 from tests.crash.journeys import Journey
 from tests.crash.points import Point, name_of
-from tests.crash.reaching import Reached, at_the_point, reaches
+from tests.crash.reaching import Reached, at_the_point, killed_at_the_points, reaches
 from tests.crash.scene import QUICK, TENANT, Scene
 from tests.crash.stage import Broken, Faulting, Stage, Trial
 
 HELD_ELSEWHERE = 5
 THAWS_WITHIN = 30.0  # seconds
 PARKS_WITHIN = 5.0  # seconds from a signal
+CUTS = (Cut.BEFORE, Cut.LOST, Cut.KEPT)
 
 
 def killing(cut: Cut) -> Faulting:
-    """SIGKILL at the point; the same command again."""
-
-    def then(at: Reached) -> None:
-        at.kill()
-        at.go_on()
-
-    return lambda stage, journey, trial: at_the_point(stage, journey, trial, cut, then)
+    """SIGKILL at the points; the same command again."""
+    return lambda stage, journey, trial: killed_at_the_points(stage, journey, trial, lambda _: cut, lambda _: None)
 
 
-def killing_twice(stage: Stage, journey: Journey, trial: Trial) -> bool:
-    """SIGKILL at the point, and again at any mutating call of the command that goes on."""
-    rng = trial.rng
-    first, second = rng.choice([Cut.BEFORE, Cut.LOST, Cut.KEPT]), rng.choice([Cut.BEFORE, Cut.LOST, Cut.KEPT])
-    later = max(1, int(rng.expovariate(1 / 15)))
+def killing_twice(stage: Stage, journey: Journey, trial: Trial) -> frozenset[Point]:
+    """SIGKILL at the points, and again at any mutating call of the command that goes on."""
 
-    def then(at: Reached) -> None:
-        at.kill()
-        _killed_again(at, later, second)
-        at.go_on()
+    def again(point: Point) -> None:
+        rng = trial.rng_at(point)
+        stage.scene.wire.also_next(max(1, int(rng.expovariate(1 / 15))), rng.choice(CUTS))
 
-    return at_the_point(stage, journey, trial, first, then)
+    return killed_at_the_points(stage, journey, trial, lambda point: trial.rng_at(point).choice(CUTS), again)
 
 
 def repeating(times: int) -> Faulting:
     """SIGKILL before the entry that says a step is done, so that the step is run anew; `times` in a row."""
 
-    def then(at: Reached) -> None:
-        at.kill()
-        for _ in range(times - 1):
-            _killed_again(at, Point(at.scene.wire.last, 1), Cut.BEFORE)
-        at.go_on()
+    def go(stage: Stage, journey: Journey, trial: Trial) -> bool:
+        def then(at: Reached) -> None:
+            at.kill()
+            for _ in range(times - 1):
+                _killed_again(at, trial.point.name)
+            at.go_on()
 
-    return lambda stage, journey, trial: at_the_point(stage, journey, trial, Cut.BEFORE, then)
+        return at_the_point(stage, journey, trial, Cut.BEFORE, then)
+
+    return go
 
 
-def _killed_again(at: Reached, point: Point | int, cut: Cut) -> None:
-    with at.scene.wire.cutting(point, cut):
+def _killed_again(at: Reached, name: str) -> None:
+    with at.scene.wire.cutting_next(name, Cut.BEFORE):
         process = at.scene.start(*at.act.words(at.scene))
         if reaches(at.scene, process):
             at.scene.kill(process)

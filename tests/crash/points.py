@@ -1,7 +1,8 @@
-"""Fault points: every mutating call of a recorded run, named by what it does, with its ordinal among those of its name.
+"""Fault points: every mutating call of a journey, named by what it does, with its ordinal within its step.
 
 Names come from the requests themselves, so a new step or a new call adds its points by itself, and they do not depend
-on the order in which threads send: the third page written to a table is that, whatever was sent between.
+on the order in which threads send: the third page that `copy` writes to a table is that, whatever was sent between.
+Nor do they depend on what befell an earlier step: each counts from its own beginning.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from tests.support.wire import Call
@@ -24,20 +26,28 @@ ACT = re.compile(r'":?act": ?\{"S": ?"(\w+)"\}')
 """What a write of the directory's stamp is for."""
 
 
+BEGUN = re.compile(r"journal entry (?:started|undoing) (?P<step>\S+)")
+"""The call that begins a step."""
+
+WITHIN = ": "
+
+
 class Point(NamedTuple):
-    """The nth call of that name."""
+    """The nth call of that name `within` a step of a command: `migrate/copy`, or the command before its first step."""
 
     name: str
     nth: int
+    within: str = ""
 
     def __str__(self) -> str:
-        return f"{self.name} #{self.nth}"
+        return f"{self.within}{WITHIN if self.within else ''}{self.name} #{self.nth}"
 
     @classmethod
     def parse(cls, text: str) -> Point:
         """The point that `str` made this text of."""
-        name, _, nth = text.rpartition(" #")
-        return cls(name, int(nth))
+        named, _, nth = text.rpartition(" #")
+        within, found, name = named.partition(WITHIN)
+        return cls(name, int(nth), within) if found else cls(named, int(nth))
 
 
 def name_of(call: Call, journal: str) -> str:
@@ -72,16 +82,30 @@ def _part(kind: str, action: Mapping[str, Any], journal: str) -> str:
     return f"journal {kind.lower()} {row}"
 
 
-def points(calls: Iterable[Call], journal: str) -> list[Point]:
-    """The points of a recorded run, in the order of their first being met; beats are left out."""
-    seen: Counter[str] = Counter()
-    found = []
-    for call in calls:
-        if not call.mutating:
-            continue
-        name = name_of(call, journal)
-        if name == BEAT or set(name.split(" + ")) == {f"ConditionCheck {name.rpartition(' ')[2]}"}:
-            continue  # a probe of the fence checks, and changes nothing
-        seen[name] += 1
-        found.append(Point(name, seen[name]))
-    return found
+@dataclass
+class Counting:
+    """Gives the mutating calls of a journey their points, in the order in which they are met."""
+
+    journal: str
+    met: list[Point] = field(default_factory=list)
+    _command: str = ""
+    _within: str = ""
+    _seen: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def command(self, verb: str) -> None:
+        """A command begins; said again, it is in the step in which it was."""
+        if verb != self._command:
+            self._command = self._within = verb
+
+    def point(self, call: Call) -> Point:
+        """The next call's point. It is not among those `met` if it is sent by time, or changes nothing."""
+        name = name_of(call, self.journal)
+        if begins := BEGUN.search(name):
+            self._within = f"{self._command}/{begins['step']}"
+            for each in [each for each in self._seen if each[0] == self._within]:
+                del self._seen[each]
+        self._seen[self._within, name] += 1
+        point = Point(name, self._seen[self._within, name], self._within)
+        if name != BEAT and set(name.split(" + ")) != {f"ConditionCheck {name.rpartition(' ')[2]}"}:
+            self.met.append(point)  # a condition alone is a probe of the fence
+        return point

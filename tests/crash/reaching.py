@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from tests.crash.faults import Cut
 from tests.crash.forge import Forked
 from tests.crash.journeys import Act, Journey
+from tests.crash.points import Point
 from tests.crash.scene import COMMAND_WITHIN, TENANT, Scene
 from tests.crash.stage import Broken, Stage, Trial
+from tests.support.world import Ran
 
 PASSING = (3, 4, 5, 7, 8, 10)
 """Exit codes of a command that may be said again once what was in its way is gone."""
@@ -24,7 +26,7 @@ def at_the_point(stage: Stage, journey: Journey, trial: Trial, cut: Cut, then: T
     """Go the journey; where the point is reached `then` has the command's process. Whether it was."""
     scene, reached = stage.scene, False
     with contextlib.ExitStack() as armed:
-        armed.enter_context(scene.wire.cutting(trial.point, cut))
+        armed.enter_context(scene.wire.cutting({trial.point: cut}))
         for act in journey.acts:
             if reached:
                 act.say(scene)
@@ -36,6 +38,51 @@ def at_the_point(stage: Stage, journey: Journey, trial: Trial, cut: Cut, then: T
             else:
                 scene.finish(process).expect(act.code)
     return reached
+
+
+def killed_at_the_points(
+    stage: Stage, journey: Journey, trial: Trial, cut: Callable[[Point], Cut], killed: Callable[[Point], None]
+) -> frozenset[Point]:
+    """Go the journey, its process killed at each point it reaches, and the same command said again; those reached.
+
+    `killed` hears of each before the command is said again.
+    """
+    scene, reached = stage.scene, set[Point]()
+    with scene.wire.cutting({point: cut(point) for point in trial.points}):
+        for act in journey.acts:
+            process, kills = scene.start(*act.words(scene)), 0
+            while reaches(scene, process):
+                scene.kill(process)
+                point, kills = scene.wire.hit, kills + 1
+                scene.wire.on()
+                if point is not None:
+                    reached.add(point)
+                    killed(point)
+                process = scene.start(*act.words(scene))
+            ran = scene.finish(process)
+            if kills:
+                is_done(scene, act, ran)
+            else:
+                ran.expect(act.code)
+    return frozenset(reached)
+
+
+def insisting(scene: Scene, journey: Journey, *, faults: Callable[[], int] = lambda: 0, spare: int = GO_ONS) -> None:
+    """Do each act, again where it parked or gave up: `spare` times, and as often as there were `faults` meanwhile."""
+    for act in journey.acts:
+        before, again = faults(), 0
+        ran = scene.run(*act.words(scene))
+        while ran.exit in PASSING and ran.exit != act.code and again < spare + faults() - before:
+            ran, again = scene.run(*act.words(scene)), again + 1
+        if ran.exit != act.code or again:
+            is_done(scene, act, ran)
+
+
+def is_done(scene: Scene, act: Act, ran: Ran) -> None:
+    """Raise `Broken` unless the run is where the command, which was said again, had to bring it."""
+    state = scene.run("status", TENANT, "-o", "json").expect(0).json["state"]
+    if state != act.state:
+        raise Broken(f"{' '.join(act.argv)} again ended {ran.exit}, the run {state}: {ran.stderr[-1500:]}")
 
 
 @dataclass(frozen=True)
@@ -62,9 +109,7 @@ class Reached:
             if ran.exit not in codes or ran.exit == act.code:
                 break
             ran = scene.run(*act.words(scene))
-        state = scene.run("status", TENANT, "-o", "json").expect(0).json["state"]
-        if state != act.state:
-            raise Broken(f"{' '.join(act.argv)} again ended {ran.exit}, the run {state}: {ran.stderr[-1500:]}")
+        is_done(scene, act, ran)
 
 
 Then = Callable[[Reached], None]

@@ -29,6 +29,8 @@ PAUSES = "<!-- the pauses -->"
 class Result(msgspec.Struct, frozen=True):
     """What one shard did of one row. `points` are places reached, by name, `counted` those that have none.
 
+    `trials` are faults at points, `unreached` those of them that did not take place.
+
     `what` is one shard's share, or a sample.
     """
 
@@ -77,8 +79,8 @@ def page(results: Sequence[Result], waited: Sequence[pauses.Paused] = ()) -> str
 
 
 def _table(results: Sequence[Result]) -> Iterable[str]:
-    yield "| row | what | asked for | trials | points | broken | seconds | seeds | commits |"
-    yield "|---|---|---|---|---|---|---|---|---|"
+    yield "| row | what | asked for | trials | not met | points | broken | seconds | seeds | commits |"
+    yield "|---|---|---|---|---|---|---|---|---|---|"
     by_row = {row: list(each) for row, each in groupby(sorted(results, key=_order), key=lambda one: one.row)}
     for name, row in EVERY:
         found = by_row.get(name, [])
@@ -86,7 +88,8 @@ def _table(results: Sequence[Result]) -> Iterable[str]:
         points = len({point for one in found for point in one.points})
         counted = sum(one.counted for one in found)
         cells = [
-            f"{sum(one.trials for one in found):,}",
+            f"{sum(one.trials - one.unreached for one in found):,}",
+            f"{sum(one.unreached for one in found):,}",
             f"{counted or points:,}",
             f"{sum(len(one.failures) for one in found):,}",
             f"{sum(one.seconds for one in found):,.0f}",

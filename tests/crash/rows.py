@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from tests.crash import stale_writes, substeps, under_load
@@ -26,7 +26,7 @@ def every(points: Sequence[Point]) -> Iterable[Point]:
 
 def sites(points: Sequence[Point]) -> Iterable[Point]:
     """Every call site once: the first call of each name."""
-    return [point for point in points if point.nth == 1]
+    return {point.name: point for point in reversed(points)}.values()
 
 
 def begun(points: Sequence[Point]) -> Iterable[Point]:
@@ -54,6 +54,7 @@ class Row:
     figure: int | None = None
     journeys: tuple[str, ...] = FAULTED
     where: Mapping[str, Choosing] = field(default_factory=dict)  # faults with points of their own
+    in_volleys: bool = False
 
 
 UNDER_LOAD: Mapping[str, Choosing] = {
@@ -71,13 +72,18 @@ UNDER_LOAD: Mapping[str, Choosing] = {
 """Where each fault of a cutover under load takes place: no call, but a sub-step, or a way of its own."""
 
 ROWS: Mapping[str, Row] = {
-    "R1": Row("killed before, unheard and after every point, resumed", ("kill-before", "kill-lost", "kill-kept")),
-    "R2": Row("killed again while it resumed", ("kill-twice",), figure=2000),
-    "R3": Row("the reply lost at every point", ("lose",)),
+    "R1": Row(
+        "killed before, unheard and after every point, resumed",
+        ("kill-before", "kill-lost", "kill-kept"),
+        in_volleys=True,
+    ),
+    "R2": Row("killed again while it resumed", ("kill-twice",), figure=2000, in_volleys=True),
+    "R3": Row("the reply lost at every point", ("lose",), in_volleys=True),
     "R4": Row(
         "every call site refused once and ten times, by class",
         tuple(f"{why}-{times}" for why in REFUSED for times in (1, 10)),
         at=sites,
+        in_volleys=True,
     ),
     "R5": Row("every step and every undo run two and three times", ("repeat-1", "repeat-2"), at=ended),
     "R6": Row("denied from a call site on, then taken back or gone on with", ("fail",), at=sites),
@@ -106,10 +112,10 @@ ROWS: Mapping[str, Row] = {
 
 
 def trials(name: str, met: Mapping[str, Sequence[Point]], seed: int) -> list[Trial]:
-    """A row's trials, in an order that the seed draws."""
+    """A row's trials, a point each, in an order that the seed draws."""
     row, rng = ROWS[name], random.Random(f"{seed}/{name}")
     found = [
-        Trial(name, journey, fault, point)
+        Trial(name, journey, fault, (point,))
         for journey in row.journeys
         for fault in row.faults
         for point in sorted(row.where.get(fault, row.at)(met.get(journey, [])))
@@ -117,7 +123,7 @@ def trials(name: str, met: Mapping[str, Sequence[Point]], seed: int) -> list[Tri
     if row.figure is not None:
         seeds = [rng.getrandbits(32) for _ in range(row.figure)]
         found = [
-            Trial(name, one.journey, one.fault, one.point, each)
+            Trial(name, one.journey, one.fault, one.points, each)
             for each, one in zip(seeds, rng.choices(found, k=len(seeds)), strict=True)
         ]
     rng.shuffle(found)
@@ -128,3 +134,22 @@ def share(found: Iterable[T], shard: tuple[int, int]) -> list[T]:
     """The trials of one shard: by name, so that shards which met slightly different points leave none out."""
     number, of = shard
     return [trial for trial in found if zlib.crc32(str(trial).encode()) % of == number - 1]
+
+
+def volleys(found: Iterable[Trial]) -> list[Trial]:
+    """The same faults in fewer journeys, where the row allows it: no two in one step of a journey.
+
+    A step's points count from its beginning, and a fault is over when the step is done: it hides none in the next one.
+    """
+    made: list[Trial] = []
+    joinable: dict[tuple[str, str, str], list[int]] = {}
+    for trial in found:
+        mates = joinable.setdefault((trial.row, trial.journey, trial.fault), [])
+        room = [number for number in mates if trial.point.within not in {each.within for each in made[number].points}]
+        if ROWS[trial.row].in_volleys and room:
+            joined = made[room[0]]
+            made[room[0]] = replace(joined, points=(*joined.points, trial.point))
+        else:
+            mates.append(len(made))
+            made.append(trial)
+    return made

@@ -38,6 +38,9 @@ ITEMS = 40
 COMMAND_WITHIN = 90.0
 """Seconds a command may take with a fault before it counts as hanging."""
 
+STEPPING = frozenset({"migrate", "run", "reverse", "complete", "cancel"})
+"""The verbs that run steps."""
+
 USAGE = 2
 
 
@@ -66,6 +69,8 @@ class Scene(World):
     def start(self, *argv: str, by: str = "", **env: str) -> Forked:  # type: ignore[override]
         """Fork `portability ARGV`; `by` names its calls on the wire."""
         assert self.forge is not None
+        if argv[0] in STEPPING:
+            self.wire.counting.command(argv[0])
         named = {"AWS_SDK_UA_APP_ID": by, "PORTABILITY_OPERATOR": by} if by else {}
         child = self.forge.start(
             ["--config", str(self.config), *argv], env=self.env | self.detour | named | env, folder=self.folder

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 
 from tests.crash.invariants import Ended, broken, look, looking_changes_nothing, runs_of
 from tests.crash.journeys import FAULTED, JOURNEYS, Journey
-from tests.crash.points import Point, points
+from tests.crash.points import Point
 from tests.crash.scene import TENANT, Scene
+
+AND = " & "
 
 
 class Broken(AssertionError):
@@ -18,27 +20,40 @@ class Broken(AssertionError):
 
 @dataclass(frozen=True)
 class Trial:
-    """`journey` with `fault` at `point`; `str` of it is what repeats it. `seed` decides what the point leaves open."""
+    """`journey` with `fault` at each of the points; `str` of it is what repeats it.
+
+    `seed` decides what a point leaves open. Only a fault that `volleys` are made of has more than one point.
+    """
 
     row: str
     journey: str
     fault: str
-    point: Point
+    points: tuple[Point, ...]
     seed: int = 0
 
     def __str__(self) -> str:
-        return f"{self.row}/{self.journey}/{self.fault}/{self.point}/{self.seed}"
+        return f"{self.row}/{self.journey}/{self.fault}/{AND.join(map(str, self.points))}/{self.seed}"
+
+    @property
+    def point(self) -> Point:
+        """Its only point."""
+        (one,) = self.points
+        return one
 
     @classmethod
     def parse(cls, text: str) -> Trial:
         """The trial that `str` made this text of. A point's name may hold slashes."""
         row, journey, fault, rest = text.split("/", 3)
-        point, _, seed = rest.rpartition("/")
-        return cls(row, journey, fault, Point.parse(point), int(seed))
+        found, _, seed = rest.rpartition("/")
+        return cls(row, journey, fault, tuple(map(Point.parse, found.split(AND))), int(seed))
 
     @property
     def rng(self) -> random.Random:
         return random.Random(str(self))
+
+    def rng_at(self, point: Point) -> random.Random:
+        """The same whichever other points the trial has."""
+        return random.Random(f"{self.seed}/{point}")
 
 
 @dataclass
@@ -67,7 +82,7 @@ class Stage:
         since = runs_of(self.scene)
         self.scene.wire.forget()
         JOURNEYS[name].go(self.scene)
-        self.met[name] = points(self.scene.wire.calls, self.scene.journal_table)
+        self.met[name] = list(dict.fromkeys(self.scene.wire.counting.met))
         self.sent[name] = len(self.scene.wire.calls)
         self.side = JOURNEYS[name].ends
         with self.scene.app.paused():
@@ -87,8 +102,8 @@ class Stage:
             else:
                 self._learn(name)
 
-    def hold(self, trial: Trial, fault: Faulting) -> bool:
-        """Make a trial; whether its point was reached. Raises `Broken`."""
+    def hold(self, trial: Trial, fault: Faulting) -> frozenset[Point]:
+        """Make a trial; which of its points were reached. Raises `Broken`."""
         journey = JOURNEYS[trial.journey]
         if trial.journey not in self.ended:
             self.go_to(journey.begins)
@@ -102,8 +117,10 @@ class Stage:
             found = broken(look(self.scene, since, self.ended[trial.journey]))
         if found:
             raise Broken("\n".join(each[:600] for each in found[:8]))
+        if isinstance(reached, bool):
+            return frozenset(trial.points if reached else ())
         return reached
 
 
-Faulting = Callable[[Stage, Journey, Trial], bool]
-"""Goes a journey with a fault, to its end; whether the fault took place."""
+Faulting = Callable[[Stage, Journey, Trial], "bool | frozenset[Point]"]
+"""Goes a journey with a fault, to its end; whether it took place, or at which of its points."""

@@ -23,10 +23,14 @@ class Around:
 
 @dataclass(frozen=True)
 class Made:
-    """A trial that found nothing wrong: the places it was at, by name, or how many where they have no names."""
+    """A trial that found nothing wrong: the places it was at, by name, or how many where they have no names.
+
+    `taken` is how many of the faults that it asked for took place.
+    """
 
     points: frozenset[str] = frozenset()
     counted: int = 0
+    taken: int = 1
 
 
 class Trials(Protocol):
