@@ -66,10 +66,15 @@ def append(results: Iterable[Result], path: Path = KEPT) -> None:
 
 
 def commit() -> str:
-    """The commit that was tested, with a mark where the tree was not that commit."""
-    argv = ["git", "describe", "--always", "--abbrev=8", "--dirty"]
-    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
+    """The commit that was tested, with a mark where the tree, but for these results, was not that commit."""
+    commit = _git("rev-parse", "--short=8", "HEAD")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)docs/reliability*")
+    return f"{commit}{'-dirty' if changed else ''}" if commit else "unknown"
+
+
+def _git(*argv: str) -> str:
+    done = subprocess.run(["git", *argv], cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip()
 
 
 def page(results: Sequence[Result], waited: Sequence[pauses.Paused] = ()) -> str:
