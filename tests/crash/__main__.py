@@ -11,6 +11,8 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -41,7 +43,7 @@ def main() -> int:
     try:
         with own.own_server("crash") as moto, tempfile.TemporaryDirectory(prefix="portability-crash-") as folder:
             endpoint, again = own.dynamodb_local().endpoint, not (options.sample or options.trial)
-            campaign = Campaign(endpoint, moto.endpoint, Path(folder), seed, say, again=again)
+            campaign = Campaign(endpoint, moto.endpoint, Path(folder), seed, say, again=again, own_engine=_an_engine)
             try:
                 left = _go(campaign, options, seed)
             finally:
@@ -64,6 +66,16 @@ def main() -> int:
         write_page()
     say(f"seed {seed}, {time.monotonic() - began:.0f} s")
     return int(any(one.failures for one in results))
+
+
+@contextmanager
+def _an_engine() -> Iterator[str]:
+    """A DynamoDB Local until the block ends; its endpoint."""
+    own = engines.own(Path(tempfile.mkdtemp(prefix="portability-engines-")))
+    try:
+        yield own.dynamodb_local().endpoint
+    finally:
+        own.end()
 
 
 def _go(campaign: Campaign, options: argparse.Namespace, seed: int) -> int:

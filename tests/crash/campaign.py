@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,6 +22,9 @@ from tests.crash.scene import opened
 from tests.crash.stage import Stage, Trial
 
 Say = Callable[[str], None]
+
+OF_A_SCENE = 16
+"""Trials that a scene with an engine of its own is used for."""
 
 
 @dataclass
@@ -46,7 +49,11 @@ class Tally:
 
 @dataclass
 class Campaign:
-    """`engine` and `moto` are endpoints that only this campaign uses; scenes are made in `folder`."""
+    """`engine` and `moto` are endpoints that only this campaign uses; scenes are made in `folder`.
+
+    With `own_engine` each scene has a DynamoDB Local of its own, and ends after some trials: it reads a stream the
+    slower the more was ever written to any.
+    """
 
     engine: str
     moto: str
@@ -54,6 +61,7 @@ class Campaign:
     seed: int
     say: Say
     again: bool = False  # whether what a volley did not meet is tried once more
+    own_engine: Callable[[], AbstractContextManager[str]] | None = None
     shape: str = "reference"
     elsewhere: Mapping[str, Elsewhere] = field(default_factory=lambda: ELSEWHERE)
     tallies: dict[str, Tally] = field(default_factory=dict)
@@ -71,8 +79,9 @@ class Campaign:
             self._scenes += 1
             folder = self.folder / f"scene-{self._scenes}"
             folder.mkdir()
+            engine = self._open.enter_context(self.own_engine()) if self.own_engine else self.engine
             scene = self._open.enter_context(
-                opened(self.shape, folder, dynamodb=self.engine, moto=self.moto, seed=self.seed)
+                opened(self.shape, folder, dynamodb=engine, moto=self.moto, seed=self.seed)
             )
             self._stage = Stage(scene, met=self.met, pauses=self.pauses)
         return self._stage
@@ -91,13 +100,14 @@ class Campaign:
         """Hold every trial; how many were left out for the want of time."""
         left, again = list(trials), self.again
         missed: list[Trial] = []
+        held = 0
         while (left or missed) and time.monotonic() < until:
             if not left:
                 left, missed, again = volleys(missed), [], False
             side = self.stage().side
             fine, more = self._hold(self.stage(), left.pop(_next(left, side)), again=again)
-            missed += more
-            if not fine:
+            missed, held = [*missed, *more], held + 1
+            if not fine or (self.own_engine and held % OF_A_SCENE == 0):
                 self.close()
         return sum(len(trial.points) for trial in [*left, *missed])
 
