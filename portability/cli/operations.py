@@ -157,6 +157,9 @@ def allow(view: RunView, goal: Goal) -> None:
     if view.ended:
         msg = f"run {run} is {view.state}"
         raise errors.UsageMistake(msg, next=f"portability report {run} --format md")
+    if goal is not Goal.CANCEL and view.state in (RunState.UNWINDING, RunState.STUCK):
+        msg = f"run {run} is being cancelled: it can only be taken back"
+        raise errors.UsageMistake(msg, next=f"portability cancel {run}")
     flipped = view.serving == "target"
     if goal is Goal.CANCEL and (flipped or view.goal is Goal.COMPLETE):
         msg = f"the target serves {tenant}: cancel would lose what was written there"

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
+from portability.errors import UsageMistake
+from portability.model.status import RunState
 from tests.machine.campaign import run
 from tests.machine.story import Story
 from tests.machine.town import Shape, Town
-from tests.machine.trouble import Kill
+from tests.machine.trouble import DIRECTORY, THERE, Kill, Refuse
 
 EXAMPLES = 60
+CALLS_OF_THE_DIRECTORY = 16
+"""At least as many as a run sends up to its soak."""
 
 
 def test_no_order_of_commands_faults_and_crashes_breaks_an_invariant_or_leaves_a_run_that_does_not_end(
@@ -53,3 +58,31 @@ def test_a_run_killed_half_way_is_driven_to_its_end_by_commands_alone() -> None:
     story.end()
     assert town.serving == "target"
     assert town.old.items == {}
+
+
+@pytest.mark.parametrize("guardian", ("gone", "late"))
+@pytest.mark.parametrize("when", ("before", "after", "late"))
+def test_killed_at_any_call_of_the_directory_a_process_of_another_host_brings_it_to_its_end(
+    when: str, guardian: str
+) -> None:
+    for at in range(CALLS_OF_THE_DIRECTORY):
+        story = Story(Town(Shape(items=0, attempts=1)))
+        story.say("migrate", Kill(at, when=when, guardian=guardian, later=0, on=DIRECTORY))
+        story.holds()
+        story.say("resume", host=THERE)
+        story.holds()
+        story.end()
+
+
+@pytest.mark.parametrize("verb", ("cutover", "reverse", "complete"))
+def test_a_run_that_is_being_cancelled_takes_no_other_verb_and_names_cancel(verb: str) -> None:
+    story = Story(Town(Shape()))
+    story.say("postponed")
+    story.say("cancel", Refuse(2, error="BadRequest"))
+    before = story.town.entries()
+    said = story.say(verb)
+    assert isinstance(said.error, UsageMistake)
+    assert said.error.next == f"portability cancel {story.town.run}"
+    assert story.town.entries() == before
+    story.say("cancel")
+    assert story.town.view().state is RunState.UNWOUND

@@ -12,6 +12,7 @@ from portability import errors
 from tests.steps_data.run_world import Killed
 
 if TYPE_CHECKING:
+    from tests.machine.town import Town
     from tests.machine.turn import Turn
     from tests.machine.wires import Effect
 
@@ -156,12 +157,12 @@ def strike(turn: Turn, label: str, effect: Effect | None, *, late: bool) -> Any:
     run = effect or _sleep
     match trouble:
         case Kill():
-            town.hindered = True
-            if trouble.when == "after":
+            if trouble.when == "late":
+                town.hold(lambda: _by_the_dead(town, run), trouble.later)
+            elif trouble.when == "after":
                 with suppress(errors.PortabilityError):
                     run()
-            if trouble.when == "late":
-                town.hold(run, trouble.later)
+            town.hindered = True
             turn.dead = True
             raise Killed(label)
         case Refuse():
@@ -206,6 +207,12 @@ def refusal(error: str, label: str) -> errors.PortabilityError:
     if error == "EndpointDown":
         return errors.EndpointDown("nobody answers", next=errors.AGAIN)
     return ERRORS[error](error, operation=label, aws_code=error)
+
+
+def _by_the_dead(town: Town, run: Effect) -> None:
+    """A call that lands after its process died: a fence among them waits for whoever comes next."""
+    run()
+    town.hindered = True
 
 
 def _sleep() -> None:

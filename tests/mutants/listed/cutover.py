@@ -157,4 +157,15 @@ MUTANTS: tuple[Mutant, ...] = (
         test="tests/steps_data/test_copy_soak_retire.py::test_a_corrupted_archive_keeps_everything",
         why="the old copy would be deleted after a torn archive",
     ),
+    Mutant(
+        name="a-cancelled-run-goes-one-way",
+        file="portability/cli/operations.py",
+        before="if goal is not Goal.CANCEL and view.state in (RunState.UNWINDING, RunState.STUCK):",
+        after="if False:",
+        test=(
+            "tests/machine/test_machine.py"
+            "::test_a_run_that_is_being_cancelled_takes_no_other_verb_and_names_cancel[cutover]"
+        ),
+        why="a cutover asked of a run that is being cancelled would unwind it and end well",
+    ),
 )
