@@ -74,9 +74,9 @@ format: setup ## rewrite the sources the way lint wants them
 ledger: engines ## the long ledger campaign: make ledger RUNS=25 SEED=7
 	$(BIN)/python -m pytest -n 2 tests/engines/test_ledger.py -k random_moments --runs $(RUNS) $(if $(SEED),--seed $(SEED))
 
-crash: engines ## kill, cut, freeze and race at every point: make crash ROW=R2 SHARD=3/20 SEED=7 WRITE=1, or SAMPLE=1
+crash: engines ## kill, cut, freeze and race at every point: make crash ROW=R2 SHARD=3/20 SEED=7, or SAMPLE=1
 	$(BIN)/python -m tests.crash --shard $(SHARD) $(if $(ROW),--row $(ROW)) $(if $(SAMPLE),--sample) \
-		$(if $(SEED),--seed $(SEED)) $(if $(TRIAL),--trial '$(TRIAL)') $(if $(WRITE),--write)
+		$(if $(SEED),--seed $(SEED)) $(if $(TRIAL),--trial '$(TRIAL)')
 
 mutants: engines ## the tests are tested: each small edit of the product is found by its test; make mutants ONLY=doubt
 	$(BIN)/python -m tests.mutants $(if $(ONLY),--only $(ONLY))

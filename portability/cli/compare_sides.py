@@ -9,11 +9,12 @@ from portability import errors
 from portability.cli.wiring import Desk
 from portability.engine.observer import Observer
 from portability.engine.runner import Options, Runner
+from portability.model.estate import seconds
 from portability.model.run import RunView
 from portability.model.status import Fact, ParkReason, RunState, Status
 from portability.report.text import moment
 from portability.steps.channels import Channels
-from portability.steps.verify_data import verify_all, verify_some
+from portability.steps.verify_data import VerifyData, VerifyWith, verify_all, verify_some
 from portability.stores.base import Flow
 from portability.stores.dynamodb.feed import KEPT
 
@@ -71,7 +72,8 @@ def compare_run(
 ) -> dict[str, dict[str, Any]]:
     """Take the run's lease, let its channels catch up, compare what `mode` says of every store; figures per store.
 
-    With `repair` the side that does not serve is made equal to the one that does. The run is left as it was found.
+    With `repair` the side that does not serve is made equal to the one that does. Workers and patience are those of the
+    plan's own verification. The run is left as it was found.
     Raises `Mismatch` for a difference that lasts.
     """
     before = desk.journal.view(run)
@@ -103,15 +105,23 @@ def _compare(held: Held, runner: Runner, mode: str, since: float, *, repair: boo
             f"no channel of run {held.run} runs from the side that serves", next=f"portability resume {held.run}"
         )
     context, channels = _flowing(context, flow), found[-1]
+    planned = next((step.with_ for _, step in runner.route.steps if isinstance(step, VerifyData)), VerifyWith())
+    patience = seconds(planned.patience)
     match mode:
         case "sample":
-            stores = verify_some(context, channels, lambda move, _: move.sample(flow, SAMPLE), repair=repair)
+            stores = verify_some(
+                context, channels, lambda move, _: move.sample(flow, SAMPLE), repair=repair, patience=patience
+            )
         case "recent":
             stores = verify_some(
-                context, channels, lambda _, channel: channel.recent(since, patience=PATIENCE), repair=repair
+                context,
+                channels,
+                lambda _, channel: channel.recent(since, patience=PATIENCE),
+                repair=repair,
+                patience=patience,
             )
         case _:
-            stores = verify_all(context, channels, repair=repair)
+            stores = verify_all(context, channels, repair=repair, workers=planned.workers, patience=patience)
     return {store: dict(figures) for store, figures in stores.items()}
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
+from msgspec import Meta
 
 from portability.model.change import Change, Sign
 from portability.model.estate import Duration, Value, seconds
@@ -34,6 +35,7 @@ class SoakWith(Value, frozen=True, kw_only=True):
 
     for_: Duration | None = msgspec.field(name="for", default=None)  # how long; default: the estate's `soak`
     sample: Duration = "10s"  # how often the lag is looked at
+    workers: Annotated[int, Meta(ge=1, le=64)] = 4  # units compared at a time after a day without a process
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ class Soak:
         if not channels.by_store or ctx.clock.now() - last < STALE:
             return
         ctx.progress("rebaselining", hours=round((ctx.clock.now() - last) / 3600))
-        stores = verify_all(ctx, channels, repair=True)
+        stores = verify_all(ctx, channels, repair=True, workers=self.with_.workers)
         ctx.note("rebaselined", stores=stores)
         self._alive(ctx, ctx.clock.now())
 

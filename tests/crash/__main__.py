@@ -1,6 +1,8 @@
 """`make crash`: the campaign, its sample, a shard of a row, or one trial again.
 
-python -m tests.crash [--row R2] [--shard 3/20] [--sample] [--seed 7] [--trial TEXT] [--write]
+python -m tests.crash [--row R2] [--shard 3/20] [--sample] [--seed 7] [--trial TEXT]
+
+Each row is added to the table of docs/reliability.md when it is done, but for a sample and a single trial.
 """
 
 from __future__ import annotations
@@ -11,18 +13,17 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 from tests.conftest import _seed_of_commit
 from tests.crash import pauses
 from tests.crash.campaign import Campaign, outcome
 from tests.crash.elsewhere.base import Named
 from tests.crash.elsewhere.listed import ELSEWHERE
-from tests.crash.results import EVERY, append, commit, write_page
+from tests.crash.results import EVERY, Result, commit, keep
 from tests.crash.rows import ROWS, share, trials, volleys
 from tests.crash.stage import Trial
 from tests.support import engines
@@ -50,9 +51,7 @@ def main() -> int:
                 campaign.close()
     finally:
         own.end()
-    what = "sample" if options.sample else f"shard {options.shard}"
-    results = outcome(campaign.tallies, what=what, seed=seed)
-    waited = pauses.measured(campaign.pauses, what=what, seed=seed, commit=commit())
+    results, waited = _found(campaign, options, seed)
     for one in results:
         points = one.counted or len(one.points)
         say(f"{one.row:<4} {one.trials:>5} trials, {points} points, {len(one.failures)} broken")
@@ -60,12 +59,15 @@ def main() -> int:
         say(line)
     if left:
         say(f"{left} trials were left out for the want of time")
-    if options.write:
-        append(results)
-        pauses.append(waited)
-        write_page()
     say(f"seed {seed}, {time.monotonic() - began:.0f} s")
     return int(any(one.failures for one in results))
+
+
+def _found(campaign: Campaign, options: argparse.Namespace, seed: int) -> tuple[list[Result], list[pauses.Paused]]:
+    """What became of every row so far, and how long its writers waited."""
+    what = f"shard {options.shard}"
+    waited = pauses.measured(campaign.pauses, what=what, seed=seed, commit=commit())
+    return outcome(campaign.tallies, what=what, seed=seed), waited
 
 
 @contextmanager
@@ -84,24 +86,41 @@ def _go(campaign: Campaign, options: argparse.Namespace, seed: int) -> int:
         if (one := Named.parse(options.trial)).row in ELSEWHERE:
             return campaign.go_elsewhere([one])
         return campaign.go([Trial.parse(options.trial)])
+    names = [options.row] if options.row else [name for name, _ in EVERY]
+    if options.sample:
+        return _sampled(campaign, names, options, seed)
     number, _, of = options.shard.partition("/")
     shard = (int(number), int(of or 1))
-    until = time.monotonic() + (60 * options.minutes if options.sample else float("inf"))
+    for name in names:
+        if name in ELSEWHERE:
+            campaign.go_elsewhere(share(_elsewhere(campaign, name, seed), shard))
+        else:
+            campaign.go(volleys(share(trials(name, campaign.learn(ROWS[name].journeys), seed), shard)))
+        keep(*_found(campaign, options, seed))
+    return 0
 
-    def chosen(name: str, mine: list[Any]) -> list[Any]:
-        return mine[: options.each or SAMPLE_OF.get(name, SAMPLE)] if options.sample else mine
 
-    names = [options.row] if options.row else [*ROWS, *ELSEWHERE]
-    left = 0
+def _sampled(campaign: Campaign, names: Sequence[str], options: argparse.Namespace, seed: int) -> int:
+    """A few trials of each row, those that need a scene in turn; how many were left out for the want of time."""
+    until, left = time.monotonic() + 60 * options.minutes, 0
+
+    def few(name: str) -> slice:
+        return slice(options.each or SAMPLE_OF.get(name, SAMPLE))
+
     for name in [name for name in names if name in ELSEWHERE]:
-        found = [Named(name, each) for each in campaign.trials_of(name).names(seed)]
-        random.Random(f"{seed}/{name}").shuffle(found)
-        left += campaign.go_elsewhere(chosen(name, share(found, shard)), until=until)
+        left += campaign.go_elsewhere(_elsewhere(campaign, name, seed)[few(name)], until=until)
     names = [name for name in names if name in ROWS]
     met = campaign.learn({journey: None for name in names for journey in ROWS[name].journeys}) if names else {}
-    of_rows = [chosen(name, volleys(share(trials(name, met, seed), shard))) for name in names]
+    of_rows = [volleys(trials(name, met, seed))[few(name)] for name in names]
     in_turn = (trial for turn in zip_longest(*of_rows) for trial in turn if trial is not None)
     return left + campaign.go(in_turn, until=until)
+
+
+def _elsewhere(campaign: Campaign, name: str, seed: int) -> list[Named]:
+    """The trials of a row that needs no scene, in an order that the seed draws."""
+    found = [Named(name, each) for each in campaign.trials_of(name).names(seed)]
+    random.Random(f"{seed}/{name}").shuffle(found)
+    return found
 
 
 def _options() -> argparse.Namespace:
@@ -113,7 +132,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=SAMPLE_MINUTES, help="of a sample, at most")
     parser.add_argument("--seed", type=int, help="default: the commit")
     parser.add_argument("--trial", help="one trial again, as a failure printed it")
-    parser.add_argument("--write", action="store_true", help="add the result to docs/reliability.json and the page")
     return parser.parse_args()
 
 

@@ -5,9 +5,12 @@ python -m tests.crash.results [--check]
 
 from __future__ import annotations
 
+import fcntl
+import os
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 
@@ -55,6 +58,25 @@ EVERY: list[tuple[str, Row | Elsewhere]] = sorted(
 def load(path: Path = KEPT) -> list[Result]:
     """What is kept; nothing where there is no file."""
     return msgspec.json.decode(path.read_bytes(), type=list[Result]) if path.exists() else []
+
+
+def keep(results: Iterable[Result], waited: Sequence[pauses.Paused]) -> None:
+    """Add what a shard found, and make the page anew; shards may do so side by side."""
+    with _alone(KEPT.parent):
+        append(results)
+        pauses.append(waited)
+        write_page()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """No other process that asks for the same folder is inside this block."""
+    folder_fd = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(folder_fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder_fd)
 
 
 def append(results: Iterable[Result], path: Path = KEPT) -> None:

@@ -291,7 +291,7 @@ class Process:
             CatchUp(with_=CatchUpWith(threshold="1s", window="0s", patience="30s")),
             VerifyData(with_=VerifyWith(workers=1)),
             cut_over,
-            Soak(with_=SoakWith(sample="10m")),
+            Soak(with_=SoakWith(sample="10m", workers=1)),
             RetireSource(),
         ]
         return cast("list[Step]", made)
