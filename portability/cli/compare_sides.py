@@ -72,8 +72,9 @@ def compare_run(
 ) -> dict[str, dict[str, Any]]:
     """Take the run's lease, let its channels catch up, compare what `mode` says of every store; figures per store.
 
-    With `repair` the side that does not serve is made equal to the one that does. Workers and patience are those of the
-    plan's own verification. The run is left as it was found.
+    A fence that a killed cutover left is lifted first: a tenant waits. With `repair` the side that does not serve is
+    made equal to the one that does. Workers and patience are those of the plan's own verification. The run is left as it
+    was found.
     Raises `Mismatch` for a difference that lasts.
     """
     before = desk.journal.view(run)
@@ -85,6 +86,7 @@ def compare_run(
     try:
         with ExitStack() as stack:
             stack.callback(runner.residents.leave_all)
+            runner.find_out()
             return _compare(held, runner, mode, since, repair=repair)
     except errors.PortabilityError as error:
         outcome = f"{error.code} {error.what}"

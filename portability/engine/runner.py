@@ -79,11 +79,25 @@ class Runner:
         self.held.release(end=view.ended)
         return view
 
+    def find_out(self) -> None:
+        """Lift a fence that an earlier process left, before anything that may take long or fail: a tenant waits.
+
+        Where its flip came first, a cancel that did not know of it is refused: the target's writes would be lost.
+        """
+        before = self.held.view()
+        station = self.route.announced(before)
+        if station is not None and isinstance(station.step, Fencing):
+            station.step.unfence(self.context(station))
+        if before.state is RunState.UNWINDING and self.held.view().state is RunState.RUNNING:
+            msg = f"the cutover of run {self.held.run} had flipped before: the target serves {self.plan.tenant}"
+            changed = "Nothing was taken back; the flip is recorded."
+            raise errors.UsageMistake(msg, next=f"portability reverse {self.held.run}", changed=changed)
+
     def _towards_the_goal(self) -> None:
         if self.held.view().state is RunState.STUCK:
             # Only a cancel gets stuck, and only by a cancel it goes on.
             self.held.append(Fact.GOAL, {"goal": Goal.CANCEL.value})
-        self._find_out()
+        self.find_out()
         if self.held.view().state is RunState.UNWINDING:
             unwind(self.held, self.route, self.context, self.observer)
             return
@@ -98,20 +112,6 @@ class Runner:
             self._after(coming)
             passed.add(coming.id)
         self._arrive()
-
-    def _find_out(self) -> None:
-        """Lift a fence that an earlier process left, before anything that may take long or fail: a tenant waits.
-
-        Where its flip came first, a cancel that did not know of it is refused: the target's writes would be lost.
-        """
-        before = self.held.view()
-        station = self.route.announced(before)
-        if station is not None and isinstance(station.step, Fencing):
-            station.step.unfence(self.context(station))
-        if before.state is RunState.UNWINDING and self.held.view().state is RunState.RUNNING:
-            msg = f"the cutover of run {self.held.run} had flipped before: the target serves {self.plan.tenant}"
-            changed = "Nothing was taken back; the flip is recorded."
-            raise errors.UsageMistake(msg, next=f"portability reverse {self.held.run}", changed=changed)
 
     def _postpone(self) -> None:
         """Journal that the cutover is put off: whoever goes on with the run, and however, stops before it."""

@@ -60,16 +60,17 @@ def test_a_run_killed_half_way_is_driven_to_its_end_by_commands_alone() -> None:
     assert town.old.items == {}
 
 
+@pytest.mark.parametrize("verb", ("resume", "repair"))
 @pytest.mark.parametrize("guardian", ("gone", "late"))
 @pytest.mark.parametrize("when", ("before", "after", "late"))
-def test_killed_at_any_call_of_the_directory_a_process_of_another_host_brings_it_to_its_end(
-    when: str, guardian: str
+def test_killed_at_any_call_of_the_directory_no_verb_of_another_host_leaves_the_tenant_paused(
+    when: str, guardian: str, verb: str
 ) -> None:
     for at in range(CALLS_OF_THE_DIRECTORY):
         story = Story(Town(Shape(items=0, attempts=1)))
         story.say("migrate", Kill(at, when=when, guardian=guardian, later=0, on=DIRECTORY))
         story.holds()
-        story.say("resume", host=THERE)
+        story.say(verb, host=THERE)
         story.holds()
         story.end()
 

@@ -168,4 +168,16 @@ MUTANTS: tuple[Mutant, ...] = (
         ),
         why="a cutover asked of a run that is being cancelled would unwind it and end well",
     ),
+    Mutant(
+        name="verify-lifts-a-fence",
+        file="portability/cli/compare_sides.py",
+        before="            runner.find_out()\n",
+        after="",
+        test=(
+            "tests/machine/test_machine.py"
+            "::test_killed_at_any_call_of_the_directory_no_verb_of_another_host_leaves_the_tenant_paused"
+            "[after-gone-repair]"
+        ),
+        why="a verification would park a run whose tenant is paused",
+    ),
 )
