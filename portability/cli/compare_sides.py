@@ -73,9 +73,8 @@ def compare_run(
     """Take the run's lease, let its channels catch up, compare what `mode` says of every store; figures per store.
 
     A fence that a killed cutover left is lifted first: a tenant waits. With `repair` the side that does not serve is
-    made equal to the one that does. Workers and patience are those of the plan's own verification. The run is left as it
-    was found.
-    Raises `Mismatch` for a difference that lasts.
+    made equal to the one that does. Workers and patience are those of the plan's own verification. The run is left as
+    it was found. Raises `Mismatch` for a difference that lasts.
     """
     before = desk.journal.view(run)
     refuse_too_early(before)
