@@ -3,7 +3,8 @@
 A request is admitted while its bucket is not in debt. It is charged what such a request usually costs, and what it
 really cost once its answer says so: over time exactly the granted rate is used, and never more than `BURST` seconds
 of it plus one request at once. A throttled answer halves the rate (at most once in `SETTLE` seconds); it grows back by
-`GROWTH` of the grant a second. Time and sleep are injected.
+`GROWTH` of the grant a second. Where nothing was granted nobody knows how far, and it grows by `REGAIN` of itself.
+Time and sleep are injected.
 """
 
 from __future__ import annotations
@@ -22,8 +23,15 @@ BURST = 0.05
 CUT, GROWTH, SETTLE = 0.5, 0.05, 1.0
 """What a throttled answer leaves of the rate; the part of the grant it regains a second; seconds before it does."""
 
-LEAST = 1.0
-"""Units a second that back-off never goes below."""
+REGAIN = 0.1
+"""Without a grant: the part of its own rate that is regained a second, tenfold in 24 seconds."""
+
+FIRST, LEAST = 100.0, 1.0
+"""Units a second: without a grant, from which back-off sets out at the least, as little may have been used so far; and
+that back-off never goes below."""
+
+LONG, BOUNDLESS = 600.0, 1e7
+"""Seconds of growth that are counted at once, at most; units a second that no table has: a limit no more."""
 
 LEARN = 0.2
 """The weight of the latest answer in what a request is taken to cost."""
@@ -87,7 +95,6 @@ class Bucket:
         self._cost = cost
         self._granted = math.inf if granted is None else granted
         self._allowed = self._granted
-        self._growth = 0.0  # units a second, a second
         self._grows_at = self._at = monotonic()
         self._cut_at = -math.inf
         self._level = 0.0
@@ -163,11 +170,10 @@ class Bucket:
             if now - self._cut_at < SETTLE:
                 return
             self._cut_at = now
-            base = self._allowed if not math.isinf(self._allowed) else max(LEAST, self.used.rate())
+            base = self._allowed if not math.isinf(self._allowed) else max(FIRST, self.used.rate())
             if math.isinf(self._allowed):
                 self._level = 0.0
             self._allowed = min(self._granted, max(LEAST, base * CUT))
-            self._growth = GROWTH * (base if math.isinf(self._granted) else self._granted)
 
     def _charge(self, items: float, most: float) -> float:
         charged = min(most, items * self._cost)
@@ -187,7 +193,14 @@ class Bucket:
         self._level = min(self._most, self._level + past * self._allowed)
         growing = min(past, now - self._grows_at)
         if growing > 0.0 and self._allowed < self._granted:
-            self._allowed = min(self._granted, self._allowed + growing * self._growth)
+            self._allowed = min(self._granted, self._grown(growing))
+
+    def _grown(self, past: float) -> float:
+        """What the rate is after `past` seconds of growth."""
+        if not math.isinf(self._granted):
+            return self._allowed + past * GROWTH * self._granted
+        grown = self._allowed * (1.0 + REGAIN) ** min(past, LONG)
+        return grown if grown < BOUNDLESS else math.inf
 
 
 @dataclass(slots=True)

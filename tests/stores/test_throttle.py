@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portability.model.rate import Rate, parse_rate
-from portability.stores.throttle import AT_ONCE, BURST, SETTLE, Bucket, Lane, Throttle
+from portability.stores.throttle import AT_ONCE, BURST, CUT, FIRST, LEAST, SETTLE, Bucket, Lane, Throttle
 
 
 class Clock:
@@ -174,6 +174,23 @@ def test_a_throttled_answer_halves_the_rate_and_it_grows_back_to_what_is_granted
     assert bucket.allowed == pytest.approx(300.0)
     clock.sleep(60.0)
     assert bucket.allowed == 400.0
+
+
+@pytest.mark.parametrize("throttled_for", (0.5, 5.0, 60.0))
+def test_without_a_grant_a_copy_throttled_at_its_very_beginning_is_soon_as_fast_as_the_table_bears(
+    throttled_for: float,
+) -> None:
+    clock = Clock()
+    bucket = Bucket(None, clock.monotonic, cost=1.0)
+    for _ in range(int(throttled_for / 0.25)):
+        bucket.refused(0.0)
+        clock.sleep(0.25)
+    assert LEAST <= (bucket.allowed or 0.0) <= FIRST * CUT
+    clock.sleep(80.0)
+    assert bucket.allowed is not None
+    assert bucket.allowed > 1000.0
+    clock.sleep(86400.0)
+    assert bucket.allowed is None, "a limit no more"
 
 
 def test_who_makes_room_for_others_does_not_grow_back_before_the_next_look() -> None:

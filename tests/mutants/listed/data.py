@@ -215,4 +215,15 @@ MUTANTS: tuple[Mutant, ...] = (
         test="tests/stores/test_table_engine.py::test_a_table_of_another_run_is_neither_taken_nor_deleted",
         why="a cancel would delete a table that another run made",
     ),
+    Mutant(
+        name="throttled-at-the-beginning",
+        file="portability/stores/throttle.py",
+        before="        grown = self._allowed * (1.0 + REGAIN) ** min(past, LONG)\n",
+        after="        grown = self._allowed + 0.05 * past\n",
+        test=(
+            "tests/stores/test_throttle.py"
+            "::test_without_a_grant_a_copy_throttled_at_its_very_beginning_is_soon_as_fast_as_the_table_bears[60.0]"
+        ),
+        why="a copy that was throttled before it wrote anything would crawl for hours",
+    ),
 )
