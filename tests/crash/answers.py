@@ -17,7 +17,6 @@ from tests.crash.stage import Broken, Faulting, Stage, Trial
 from tests.support.wire import Call, Reply
 
 UNAUTHORISED, LEASE_LOST = 4, 5
-THROTTLED_FOR = 2.0  # seconds
 SAID_AGAIN = 60  # calls by which a command that is said again finds where it was
 
 
@@ -111,25 +110,34 @@ class _Denied:
         return refusal(call, self.why) if hit else None
 
 
-def throttling(stage: Stage, journey: Journey, trial: Trial) -> bool:
-    """Every second call from the point on is throttled for a while; no more calls than a clean journey and a half."""
-    rng, share = trial.rng, 0.5
-    since: list[float] = []
-    lock = threading.Lock()
+def for_a_while(why: Refusal, *, share: float, seconds: float) -> Faulting:
+    """From the point on that `share` of the calls is refused; no more calls than a clean journey and a half.
 
-    def answering(call: Call, point: Point | None) -> Reply | None:
-        with lock:
-            if not since and point == trial.point:
-                since.append(time.monotonic())
-            hit = since and time.monotonic() < since[0] + THROTTLED_FOR and rng.random() < share
-        return refusal(call, Refusal.THROTTLED) if hit else None
+    A command that gave up is said again when it is over.
+    """
 
-    with stage.scene.wire.refusing(answering):
-        insisting(stage.scene, journey)
-    calls, clean = len(stage.scene.wire.calls), stage.sent.get(trial.journey, 0)
-    if clean and calls > 1.5 * clean + SAID_AGAIN:
-        raise Broken(f"R14: {calls} calls, a clean journey has {clean}")
-    return bool(since)
+    def go(stage: Stage, journey: Journey, trial: Trial) -> bool:
+        rng, lock = trial.rng, threading.Lock()
+        since: list[float] = []
+
+        def lasts() -> float:
+            return since[0] + seconds - time.monotonic() if since else 0.0
+
+        def answering(call: Call, point: Point | None) -> Reply | None:
+            with lock:
+                if not since and point == trial.point:
+                    since.append(time.monotonic())
+                hit = lasts() > 0 and rng.random() < share
+            return refusal(call, why) if hit else None
+
+        with stage.scene.wire.refusing(answering):
+            insisting(stage.scene, journey, until=lambda: time.sleep(max(0.0, lasts())))
+        calls, clean = len(stage.scene.wire.calls), stage.sent.get(trial.journey, 0)
+        if clean and calls > 1.5 * clean + SAID_AGAIN:
+            raise Broken(f"R14: {calls} calls, a clean journey has {clean}")
+        return bool(since)
+
+    return go
 
 
 def _go_on_with(scene: Scene, act: Act) -> None:

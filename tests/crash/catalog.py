@@ -6,7 +6,7 @@ import signal
 from collections.abc import Mapping
 
 from tests.crash import stale_writes, under_load
-from tests.crash.answers import expiring, failing, losing, refusing, throttling
+from tests.crash.answers import expiring, failing, for_a_while, losing, refusing
 from tests.crash.clocks import OFF, after_a_frozen_one, beside_a_live_one
 from tests.crash.crowd import EPOCH, FLAG
 from tests.crash.faults import Cut, Refusal
@@ -32,7 +32,8 @@ FAULTS: Mapping[str, Faulting] = {
     **{f"clock-{name}-frozen": after_a_frozen_one(off) for name, off in OFF.items()},
     "race": racing,
     "wander": wandering,
-    "throttle": throttling,
+    "throttle": for_a_while(Refusal.THROTTLED, share=0.5, seconds=2.0),
+    "outage": for_a_while(Refusal.BROKEN, share=1.0, seconds=8.0),  # longer than a lease
     "expire": expiring,
     **{f"load-{kind.name}": under_load.loading(kind) for kind in (EPOCH, FLAG)},
     "linger": under_load.lingering,

@@ -67,12 +67,23 @@ def killed_at_the_points(
     return frozenset(reached)
 
 
-def insisting(scene: Scene, journey: Journey, *, faults: Callable[[], int] = lambda: 0, spare: int = GO_ONS) -> None:
-    """Do each act, again where it parked or gave up: `spare` times, and as often as there were `faults` meanwhile."""
+def insisting(
+    scene: Scene,
+    journey: Journey,
+    *,
+    faults: Callable[[], int] = lambda: 0,
+    spare: int = GO_ONS,
+    until: Callable[[], None] = lambda: None,
+) -> None:
+    """Do each act, again where it parked or gave up: `spare` times, and as often as there were `faults` meanwhile.
+
+    `until` waits until it is worth another try.
+    """
     for act in journey.acts:
         before, again = faults(), 0
         ran = scene.run(*act.words(scene))
         while ran.exit in PASSING and ran.exit != act.code and again < spare + faults() - before:
+            until()
             ran, again = scene.run(*act.words(scene)), again + 1
         if ran.exit != act.code or again:
             is_done(scene, act, ran)

@@ -101,7 +101,11 @@ ROWS: Mapping[str, Row] = {
         where=UNDER_LOAD,
     ),
     "R11": Row("there, back and there again with writes on each side", ("wander",), anywhere, 500, ("twice",)),
-    "R14": Row("half of the calls throttled from a point on", ("throttle",), at=begun),
+    "R14": Row(
+        "half of the calls throttled for a while, or all refused for longer than a lease: calls are bounded",
+        ("throttle", "outage"),
+        at=begun,
+    ),
     "R15": Row("credentials expire in each step", ("expire",), at=begun),
     "R16": Row(
         "signals in each step, once and twice",
