@@ -132,13 +132,16 @@ def _index(bench: Bench, plan: Plan, *, table: str, store: str) -> Iterator[None
         yield
     finally:
         dynamodb.update_table(TableName=table, GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": "late"}}])
-        wait_for(lambda: not dynamodb.describe_table(TableName=table)["Table"].get("GlobalSecondaryIndexes"))
+        _settled(dynamodb, table)
 
 
 def _settled(dynamodb: Any, table: str) -> None:
+    """Wait until the table and its indexes are active, and one that is being deleted is gone."""
+
     def holds() -> bool:
         found = dynamodb.describe_table(TableName=table)["Table"]
-        return {found["TableStatus"], *(each["IndexStatus"] for each in found["GlobalSecondaryIndexes"])} == {"ACTIVE"}
+        indexes = found.get("GlobalSecondaryIndexes", [])
+        return {found["TableStatus"], *(each["IndexStatus"] for each in indexes)} == {"ACTIVE"}
 
     wait_for(holds)
 
