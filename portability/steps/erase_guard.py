@@ -1,4 +1,4 @@
-"""Deletions of a side: what is asked before each, and what one that was cut short may still have under way."""
+"""Deletions of a side: what is asked before each, and what an attempt that was cut short may have under way."""
 
 from __future__ import annotations
 
@@ -45,12 +45,17 @@ def erase(ctx: Context, move: Move, flow: Flow, *, guard: Callable[[], None], ke
         ctx.note(about)
     count = move.erase(flow, guard=guard, keep_table=keep_table)
     if cut_short:
-        until = ctx.clock.monotonic() + horizon_left(ctx)
-        while (left := until - ctx.clock.monotonic()) > 0:
-            guard()
-            ctx.progress("waiting", about="deletions that may still land", seconds_left=left)
-            ctx.clock.sleep(min(left, 1.0))
+        wait_out(ctx, "deletions that may still land", guard=guard)
     return count
+
+
+def wait_out(ctx: Context, about: str, *, guard: Callable[[], None]) -> None:
+    """Wait until nothing of an earlier attempt can land any more. Raises what `guard` raises, within a second."""
+    until = ctx.clock.monotonic() + horizon_left(ctx)
+    while (left := until - ctx.clock.monotonic()) > 0:
+        guard()
+        ctx.progress("waiting", about=about, seconds_left=left)
+        ctx.clock.sleep(min(left, 1.0))
 
 
 def _reason(ctx: Context, serving: str, record: DirectoryRecord) -> str:

@@ -18,9 +18,12 @@ from portability.steps.base import Context, Observe, Output, Phase, irreversible
 from portability.steps.channels import CLOSING, Channels, open_channels
 from portability.steps.cutover.routing import waits_for_retirement
 from portability.steps.directory import directory_of
-from portability.steps.erase_guard import erase, guard_for
+from portability.steps.erase_guard import erase, guard_for, wait_out
 from portability.steps.verify_data import horizon_left
 from portability.stores.base import Flow
+
+ARCHIVING = "archiving"
+"""What is noted before an archive is put for the first time."""
 
 PITR_DAYS = 35
 """How long a point-in-time or system backup keeps what was deleted. AWS: DynamoDB continuous backups."""
@@ -109,9 +112,16 @@ class RetireSource:
             raise errors.PreflightRefused(
                 "the estate names no bucket for the archive of the old copy", next="name one under `archive:`"
             )
-        noted = ctx.view.step(ctx.step).notes.get("archived")
+        notes = ctx.view.step(ctx.step).notes
+        noted = notes.get("archived")
         if noted is None:
-            guard_for(ctx, "target")()
+            guard = guard_for(ctx, "target")
+            guard()
+            if ARCHIVING not in notes:
+                ctx.note(ARCHIVING)
+            else:
+                # A put of then would replace the archive of now, once the copy it was made of is deleted.
+                wait_out(ctx, "an archive that may still land", guard=guard)
             archived = write_archive(ctx, ctx.estate.archive)
             verify_archive(ctx, archived)
             ctx.note("archived", **asdict(archived))

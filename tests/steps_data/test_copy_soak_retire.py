@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import hashlib
 import json
 
 import msgspec
@@ -190,6 +191,36 @@ def test_a_deletion_that_was_cut_short_is_waited_out_before_anything_follows_it(
     assert any(fields.get("about") == "deletions that may still land" for _, fields in again.events)
     assert world.clock.now() - before >= 1.0, "the estate's horizon"
     assert world.world.source.items == {}
+
+
+def test_an_archive_that_lands_late_does_not_replace_the_one_that_was_verified() -> None:
+    world = soaking()
+    under_way: list[tuple[str, str, bytes]] = []
+    put = world.bucket.put
+
+    def killed_while_it_puts(bucket: str, key: str, body: bytes) -> str:
+        under_way.append((bucket, key, b"older"))
+        raise Killed
+
+    world.bucket.put = killed_while_it_puts  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        Process(world).go(Goal.COMPLETE)
+    world.bucket.put = put  # type: ignore[method-assign]
+    lands = world.clock.now() + 0.9  # within the estate's horizon
+
+    def late() -> None:
+        if under_way and world.clock.now() >= lands:
+            put(*under_way.pop())
+
+    again = Process(world)
+    world.clock.each = late
+    view = again.go(Goal.COMPLETE)
+    for body in under_way:
+        put(*body)
+    assert view.state is RunState.COMPLETED
+    (stored,) = world.bucket.objects.values()
+    assert hashlib.sha256(stored).hexdigest() == view.step("retire-source").output["archive"]["sha256"]
+    assert any(fields.get("about") == "an archive that may still land" for _, fields in again.events)
 
 
 def test_an_archive_is_never_written_again_from_a_copy_that_is_partly_deleted() -> None:

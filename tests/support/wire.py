@@ -243,6 +243,12 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             upstream.close()
 
+    def handle_expect_100(self) -> bool:
+        """Ask for the body at once: a client that hears nothing keeps it back for a second."""
+        super().handle_expect_100()
+        self.wfile.flush()
+        return True
+
     def _answer(self, reply: Reply) -> None:
         self.send_response_only(reply.status)
         for name, value in {**reply.headers, "Content-Length": str(len(reply.body))}.items():

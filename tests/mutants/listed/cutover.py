@@ -180,4 +180,15 @@ MUTANTS: tuple[Mutant, ...] = (
         ),
         why="a verification would park a run whose tenant is paused",
     ),
+    Mutant(
+        name="a-late-archive-is-waited-out",
+        file="portability/steps/retire_source.py",
+        before='                wait_out(ctx, "an archive that may still land", guard=guard)',
+        after="                guard()",
+        test=(
+            "tests/steps_data/test_copy_soak_retire.py"
+            "::test_an_archive_that_lands_late_does_not_replace_the_one_that_was_verified"
+        ),
+        why="the archive of a process that was replaced could land on the one that was verified",
+    ),
 )
