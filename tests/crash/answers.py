@@ -34,6 +34,7 @@ def refusing(why: Refusal, times: int) -> Faulting:
     def go(stage: Stage, journey: Journey, trial: Trial) -> frozenset[Point]:
         met: set[Point] = set()
         left: Counter[str] = Counter()
+        refused: Counter[str] = Counter()
         lock = threading.Lock()
 
         def answering(call: Call, point: Point | None) -> Reply | None:
@@ -45,10 +46,11 @@ def refusing(why: Refusal, times: int) -> Faulting:
                     left[point.name] += times
                 hit = left[point.name] > 0
                 left[point.name] -= hit
+                refused[point.name] += hit
             return refusal(call, why) if hit else None
 
         with stage.scene.wire.refusing(answering):
-            insisting(stage.scene, journey, faults=lambda: len(met))
+            insisting(stage.scene, journey, faults=refused.total)
         return frozenset(met)
 
     return go

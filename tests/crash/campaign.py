@@ -103,9 +103,9 @@ class Campaign:
         held = 0
         while (left or missed) and time.monotonic() < until:
             if not left:
-                left, missed, again = volleys(missed), [], False
-            side = self.stage().side
-            fine, more = self._hold(self.stage(), left.pop(_next(left, side)), again=again)
+                left, missed, again = volleys(missed, a_step=1), [], False
+            stage = self.stage()
+            fine, more = self._hold(stage, left.pop(_next(left, stage)), again=again)
             missed, held = [*missed, *more], held + 1
             if not fine or (self.own_engine and held % OF_A_SCENE == 0):
                 self.close()
@@ -179,9 +179,11 @@ def replay(trial: Trial | Named) -> str:
     return f"make crash TRIAL='{trial}'"
 
 
-def _next(left: list[Trial], side: str) -> int:
-    """The next trial that begins where the tenant is, to save the way there."""
-    return next((number for number, trial in enumerate(left) if JOURNEYS[trial.journey].begins == side), 0)
+def _next(left: list[Trial], stage: Stage) -> int:
+    """The next trial of a journey that was learnt and begins where the tenant is: it saves learning, and the way."""
+    here = [number for number, trial in enumerate(left) if JOURNEYS[trial.journey].begins == stage.side]
+    learnt = (number for number in here if left[number].journey in stage.ended)
+    return next(learnt, here[0] if here else 0)
 
 
 def outcome(tallies: Mapping[str, Tally], *, what: str, seed: int) -> list[Result]:

@@ -10,16 +10,18 @@ from tests.crash.answers import expiring, failing, for_a_while, losing, refusing
 from tests.crash.clocks import OFF, after_a_frozen_one, beside_a_live_one
 from tests.crash.crowd import EPOCH, FLAG
 from tests.crash.faults import Cut, Refusal
-from tests.crash.kills import freezing, holding, killing, killing_twice, repeating, signalling
-from tests.crash.races import racing, wandering
+from tests.crash.kills import AGAIN, freezing, holding, killing, killing_again, killing_twice, repeating, signalling
+from tests.crash.races import racing, scrambling, wandering
 from tests.crash.stage import Faulting
 
 REFUSED = (Refusal.THROTTLED, Refusal.BROKEN, Refusal.DENIED, Refusal.LIMITED)
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 FAULTS: Mapping[str, Faulting] = {
-    **{f"kill-{cut}": killing(cut) for cut in (Cut.BEFORE, Cut.LOST, Cut.KEPT)},
+    "kill-before": killing(Cut.BEFORE),
+    "kill-after": killing(Cut.LOST, Cut.KEPT),
     "kill-twice": killing_twice,
+    **{f"kill-again-{calls}": killing_again(calls) for calls in AGAIN},
     "lose": losing,
     **{f"{why}-{times}": refusing(why, times) for why in REFUSED for times in (1, 10)},
     **{f"repeat-{times}": repeating(times) for times in (1, 2)},
@@ -31,6 +33,7 @@ FAULTS: Mapping[str, Faulting] = {
     **{f"clock-{name}-live": beside_a_live_one(off) for name, off in OFF.items()},
     **{f"clock-{name}-frozen": after_a_frozen_one(off) for name, off in OFF.items()},
     "race": racing,
+    "scramble": scrambling,
     "wander": wandering,
     "throttle": for_a_while(Refusal.THROTTLED, share=0.5, seconds=2.0),
     "outage": for_a_while(Refusal.BROKEN, share=1.0, seconds=8.0),  # longer than a lease

@@ -126,6 +126,8 @@ class Faulty(Wire):
             dropped, cut = self._closed, None if self._closed else self._cut_at(point)
             if cut is not None:
                 self._marked[id(call)] = cut
+                if cut is Cut.MUTED:
+                    self.counting.unheard(call, point)
                 self._closed = cut not in GOING_ON
         if dropped:
             waiting.wait()
@@ -160,7 +162,12 @@ class Faulty(Wire):
     def instead(self, call: Call) -> Reply | None:
         if self.answering is None:
             return None
-        return self.answering(call, self._points.get(id(call)))
+        point = self._points.get(id(call))
+        reply = self.answering(call, point)
+        if reply is not None and point is not None:
+            with self._lock:
+                self.counting.unheard(call, point)
+        return reply
 
     def _cut_at(self, here: Point) -> Cut | None:
         if self._next is not None:

@@ -61,6 +61,7 @@ JOURNEYS: Mapping[str, Journey] = {
     "there-and-back": Journey((_migrate("upper"), _REVERSE, _CANCEL)),
     "cancelled": Journey((_migrate("upper", "--until", "verify", state="parked", code=PARKED), _CANCEL)),
     "twice": Journey((_migrate("upper"), _REVERSE, _CUTOVER, _COMPLETE), ends="upper"),
+    "twice-down": Journey((_migrate("lower"), _REVERSE, _CUTOVER, _COMPLETE), begins="upper"),
 }
 FAULTED = ("up", "down", "there-and-back", "cancelled")
-"""The journeys whose every call is a fault point; `twice` goes through the same calls in another order."""
+"""The journeys whose every call is a fault point; the others go through the same calls in another order."""

@@ -20,10 +20,23 @@ THAWS_WITHIN = 30.0  # seconds
 PARKS_WITHIN = 5.0  # seconds from a signal
 CUTS = (Cut.BEFORE, Cut.LOST, Cut.KEPT)
 
+SHORT = 30
+"""The points of a step in which every pair of kills is tried."""
 
-def killing(cut: Cut) -> Faulting:
-    """SIGKILL at the points; the same command again."""
-    return lambda stage, journey, trial: killed_at_the_points(stage, journey, trial, lambda _: cut, lambda _: None)
+GOES_ON = 3  # mutating calls by which a command that goes on is in its step again
+AGAIN = range(1, SHORT + GOES_ON + 1)
+"""Which call of the command that goes on is the second kill's, for every pair of a short step."""
+
+
+def killing(*cuts: Cut) -> Faulting:
+    """SIGKILL at the points, each in one of these ways; the same command again."""
+
+    def go(stage: Stage, journey: Journey, trial: Trial) -> frozenset[Point]:
+        return killed_at_the_points(
+            stage, journey, trial, lambda point: trial.rng_at(point).choice(cuts), lambda _: None
+        )
+
+    return go
 
 
 def killing_twice(stage: Stage, journey: Journey, trial: Trial) -> frozenset[Point]:
@@ -34,6 +47,18 @@ def killing_twice(stage: Stage, journey: Journey, trial: Trial) -> frozenset[Poi
         stage.scene.wire.also_next(max(1, int(rng.expovariate(1 / 15))), rng.choice(CUTS))
 
     return killed_at_the_points(stage, journey, trial, lambda point: trial.rng_at(point).choice(CUTS), again)
+
+
+def killing_again(calls: int) -> Faulting:
+    """SIGKILL at the points, and again at that mutating call of the command that goes on."""
+
+    def go(stage: Stage, journey: Journey, trial: Trial) -> frozenset[Point]:
+        def again(point: Point) -> None:
+            stage.scene.wire.also_next(calls, trial.rng_at(point).choice(CUTS))
+
+        return killed_at_the_points(stage, journey, trial, lambda point: trial.rng_at(point).choice(CUTS), again)
+
+    return go
 
 
 def repeating(times: int) -> Faulting:

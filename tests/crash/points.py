@@ -91,6 +91,11 @@ class Counting:
     _command: str = ""
     _within: str = ""
     _seen: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _again: dict[tuple[str, str], bytes] = field(default_factory=dict)  # bodies that nobody heard the end of
+
+    def unheard(self, call: Call, point: Point) -> None:
+        """The call will not be answered as it should: sent once more, it is the same point and counts once."""
+        self._again[point.within, point.name] = call.body
 
     def command(self, verb: str) -> None:
         """A command begins; said again, it is in the step in which it was."""
@@ -104,7 +109,8 @@ class Counting:
             self._within = f"{self._command}/{begins['step']}"
             for each in [each for each in self._seen if each[0] == self._within]:
                 del self._seen[each]
-        self._seen[self._within, name] += 1
+        if self._again.pop((self._within, name), None) != call.body or not self._seen[self._within, name]:
+            self._seen[self._within, name] += 1
         point = Point(name, self._seen[self._within, name], self._within)
         if name != BEAT and set(name.split(" + ")) != {f"ConditionCheck {name.rpartition(' ')[2]}"}:
             self.met.append(point)  # a condition alone is a probe of the fence

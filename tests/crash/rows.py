@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -11,11 +12,14 @@ from typing import TypeVar
 from tests.crash import stale_writes, substeps, under_load
 from tests.crash.catalog import REFUSED, SIGNALS
 from tests.crash.clocks import OFF
-from tests.crash.journeys import FAULTED
+from tests.crash.journeys import FAULTED, JOURNEYS
+from tests.crash.kills import AGAIN, GOES_ON, SHORT
 from tests.crash.points import Point
+from tests.crash.races import ROUNDS
 from tests.crash.stage import Trial
 
 T = TypeVar("T")
+
 Choosing = Callable[[Sequence[Point]], Iterable[Point]]
 
 
@@ -44,9 +48,36 @@ def anywhere(_points: Sequence[Point]) -> Iterable[Point]:
     return [Point("anywhere", 1)]
 
 
+def long(points: Sequence[Point]) -> Iterable[Point]:
+    """What is in steps with more than `SHORT` points."""
+    size = Counter(point.within for point in points)
+    return [point for point in points if size[point.within] > SHORT]
+
+
+def leaving(calls: int) -> Choosing:
+    """In each step of at most `SHORT` points those from which a command that goes on has that many `calls` to go."""
+
+    def points_of(points: Sequence[Point]) -> Iterable[Point]:
+        steps: dict[str, list[Point]] = {}
+        for point in points:
+            steps.setdefault(point.within, []).append(point)
+        return [
+            one
+            for step in steps.values()
+            if len(step) <= SHORT
+            for one in step[: max(0, len(step) + GOES_ON - calls + 1)]
+        ]
+
+    return points_of
+
+
 @dataclass(frozen=True)
 class Row:
-    """`figure` trials make the row; None is every point with every fault. `says` is the figure in words."""
+    """`figure` trials make the row; None is every point with every fault. `says` is the figure in words.
+
+    A point that several journeys from the same side meet is tried in one of them. Of a step's points `a_step` go in
+    one journey, 0 where every trial has its own. What `fully` has is tried whole, beside the figure.
+    """
 
     says: str
     faults: tuple[str, ...]
@@ -54,7 +85,18 @@ class Row:
     figure: int | None = None
     journeys: tuple[str, ...] = FAULTED
     where: Mapping[str, Choosing] = field(default_factory=dict)  # faults with points of their own
-    in_volleys: bool = False
+    fully: Mapping[str, Choosing] = field(default_factory=dict)
+    a_step: int = 0
+
+
+def commands(points: Sequence[Point]) -> Iterable[Point]:
+    """Every command of a journey."""
+    return [Point("operators", 1, verb) for verb in dict.fromkeys(point.within.partition("/")[0] for point in points)]
+
+
+def rounds(_points: Sequence[Point]) -> Iterable[Point]:
+    """Every round of a race that goes before a journey."""
+    return [Point("operators", 1, f"round {number}") for number in range(1, ROUNDS + 1)]
 
 
 UNDER_LOAD: Mapping[str, Choosing] = {
@@ -72,18 +114,21 @@ UNDER_LOAD: Mapping[str, Choosing] = {
 """Where each fault of a cutover under load takes place: no call, but a sub-step, or a way of its own."""
 
 ROWS: Mapping[str, Row] = {
-    "R1": Row(
-        "killed before, unheard and after every point, resumed",
-        ("kill-before", "kill-lost", "kill-kept"),
-        in_volleys=True,
+    "R1": Row("killed before and after every point, resumed", ("kill-before", "kill-after"), a_step=1),
+    "R2": Row(
+        "killed again while it resumed: every pair of a short step, and a sample of the others",
+        ("kill-twice",),
+        at=long,
+        figure=2000,
+        fully={f"kill-again-{calls}": leaving(calls) for calls in AGAIN},
+        a_step=3,
     ),
-    "R2": Row("killed again while it resumed", ("kill-twice",), figure=2000, in_volleys=True),
-    "R3": Row("the reply lost at every point", ("lose",), in_volleys=True),
+    "R3": Row("the reply lost at every point", ("lose",), a_step=12),
     "R4": Row(
         "every call site refused once and ten times, by class",
         tuple(f"{why}-{times}" for why in REFUSED for times in (1, 10)),
         at=sites,
-        in_volleys=True,
+        a_step=4,
     ),
     "R5": Row("every step and every undo run two and three times", ("repeat-1", "repeat-2"), at=ended),
     "R6": Row("denied from a call site on, then taken back or gone on with", ("fail",), at=sites),
@@ -93,14 +138,23 @@ ROWS: Mapping[str, Row] = {
         tuple(f"clock-{name}-{how}" for how in ("live", "frozen") for name in OFF),
         at=begun,
     ),
-    "R9": Row("two to eight operators at once", ("race",), at=anywhere, figure=1000),
+    "R9": Row(
+        "two to eight operators at once, of one mind or of several",
+        ("race", "scramble"),
+        figure=1000,
+        journeys=(*FAULTED, "twice"),
+        where={"race": commands, "scramble": rounds},
+        a_step=1,
+    ),
     "R10": Row(
         "cutover under load: each sub-step waited in and killed in, late writes and flips, stale caches, two routers",
         tuple(UNDER_LOAD),
         journeys=("up", "down", "there-and-back"),
         where=UNDER_LOAD,
     ),
-    "R11": Row("there, back and there again with writes on each side", ("wander",), anywhere, 500, ("twice",)),
+    "R11": Row(
+        "there, back and there again with writes on each side", ("wander",), anywhere, 500, ("twice", "twice-down")
+    ),
     "R14": Row(
         "half of the calls throttled for a while, or all refused for longer than a lease: calls are bounded",
         ("throttle", "outage"),
@@ -118,42 +172,62 @@ ROWS: Mapping[str, Row] = {
 def trials(name: str, met: Mapping[str, Sequence[Point]], seed: int) -> list[Trial]:
     """A row's trials, a point each, in an order that the seed draws."""
     row, rng = ROWS[name], random.Random(f"{seed}/{name}")
-    found = [
-        Trial(name, journey, fault, (point,))
-        for journey in row.journeys
-        for fault in row.faults
-        for point in sorted(row.where.get(fault, row.at)(met.get(journey, [])))
-    ]
+    where = {fault: row.where.get(fault, row.at) for fault in row.faults}
+    found = list(_every(name, where, met))
     if row.figure is not None:
         seeds = [rng.getrandbits(32) for _ in range(row.figure)]
-        found = [
-            Trial(name, one.journey, one.fault, one.points, each)
-            for each, one in zip(seeds, rng.choices(found, k=len(seeds)), strict=True)
-        ]
+        drawn = rng.choices(found, k=len(seeds)) if found else []
+        found = [replace(one, seed=each) for each, one in zip(seeds, drawn, strict=False)]
+    elif not row.where:
+        found = _once(found, seed)
+    found += _once(_every(name, row.fully, met), seed)
     rng.shuffle(found)
     return found
+
+
+def _every(name: str, where: Mapping[str, Choosing], met: Mapping[str, Sequence[Point]]) -> Iterable[Trial]:
+    for journey in ROWS[name].journeys:
+        for fault, at in where.items():
+            yield from (Trial(name, journey, fault, (point,)) for point in sorted(at(met.get(journey, []))))
+
+
+def _once(found: Iterable[Trial], seed: int) -> list[Trial]:
+    """Each fault of a point in one journey: a command goes the same way there, whatever follows it."""
+    alike: dict[tuple[str, str, Point], list[Trial]] = {}
+    for trial in found:
+        alike.setdefault((JOURNEYS[trial.journey].begins, trial.fault, trial.point), []).append(trial)
+    return [random.Random(f"{seed}/{each[0].fault}/{each[0].point}").choice(each) for each in alike.values()]
 
 
 def share(found: Iterable[T], shard: tuple[int, int]) -> list[T]:
     """The trials of one shard: by name, so that shards which met slightly different points leave none out."""
     number, of = shard
-    return [trial for trial in found if zlib.crc32(str(trial).encode()) % of == number - 1]
+    return [trial for trial in found if zlib.crc32(_name(trial).encode()) % of == number - 1]
 
 
-def volleys(found: Iterable[Trial]) -> list[Trial]:
-    """The same faults in fewer journeys, where the row allows it: no two in one step of a journey.
+def _name(trial: object) -> str:
+    """What names a trial whichever of the journeys that meet its point was drawn."""
+    return str(replace(trial, journey=JOURNEYS[trial.journey].begins) if isinstance(trial, Trial) else trial)
+
+
+def volleys(found: Iterable[Trial], *, a_step: int | None = None) -> list[Trial]:
+    """The same faults in fewer journeys, where the row allows it: in each of its steps no more than the row says.
 
     A step's points count from its beginning, and a fault is over when the step is done: it hides none in the next one.
     """
     made: list[Trial] = []
     joinable: dict[tuple[str, str, str], list[int]] = {}
     for trial in found:
+        most = ROWS[trial.row].a_step if a_step is None else min(a_step, ROWS[trial.row].a_step)
         mates = joinable.setdefault((trial.row, trial.journey, trial.fault), [])
-        room = [number for number in mates if trial.point.within not in {each.within for each in made[number].points}]
-        if ROWS[trial.row].in_volleys and room:
-            joined = made[room[0]]
-            made[room[0]] = replace(joined, points=(*joined.points, trial.point))
+        room = next((number for number in mates if _has_room(made[number], trial.point, most)), None)
+        if room is not None:
+            made[room] = replace(made[room], points=(*made[room].points, trial.point))
         else:
             mates.append(len(made))
             made.append(trial)
     return made
+
+
+def _has_room(volley: Trial, point: Point, most: int) -> bool:
+    return point not in volley.points and sum(each.within == point.within for each in volley.points) < most

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 from tests.conftest import ENGINES
 from tests.crash.campaign import Campaign
 from tests.crash.faults import Faulty
-from tests.crash.journeys import FAULTED
+from tests.crash.journeys import FAULTED, JOURNEYS
+from tests.crash.kills import GOES_ON, SHORT
 from tests.crash.points import Counting, Point
 from tests.crash.rows import ROWS, share, trials, volleys
 from tests.crash.stage import Trial
@@ -75,18 +77,58 @@ STEPS = st.sampled_from(("migrate", "migrate/copy", "migrate/verify", "complete/
 
 @given(
     drawn=st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 4), STEPS), unique=True, max_size=20),
-    row=st.sampled_from(("R1", "R7")),
+    row=st.sampled_from(("R1", "R2", "R7")),
 )
-def test_every_fault_is_in_exactly_one_volley_and_no_two_of_a_volley_are_in_one_step(
+def test_every_fault_is_in_exactly_one_volley_which_has_no_more_of_a_step_than_the_row_says(
     drawn: list[tuple[str, int, str]], row: str
 ) -> None:
-    found = [Trial(row, "up", fault, (Point(*each),)) for each in drawn for fault in ("kill-before", "kill-lost")]
+    found = [Trial(row, "up", fault, (Point(*each),)) for each in drawn for fault in ("kill-before", "kill-after")]
     fired = volleys(found)
     alone = [replace(volley, points=(point,)) for volley in fired for point in volley.points]
     assert sorted(map(str, alone)) == sorted(map(str, found))
     for volley in fired:
-        assert len({point.within for point in volley.points}) == len(volley.points)
-        assert len(volley.points) == 1 or ROWS[row].in_volleys
+        of_a_step = Counter(point.within for point in volley.points)
+        assert len(volley.points) == 1 or max(of_a_step.values()) <= ROWS[row].a_step
+
+
+def test_a_point_that_several_journeys_meet_is_tried_in_one_of_them_whichever_journeys_a_shard_met() -> None:
+    shared, own = Point("UpdateItem T", 1, "migrate/copy"), Point("UpdateItem T", 1, "cancel/copy")
+    met = {"up": [shared], "there-and-back": [shared, own], "down": [shared]}
+    found = trials("R3", met, 1)
+    assert sorted((JOURNEYS[trial.journey].begins, trial.point) for trial in found) == [
+        ("lower", own),
+        ("lower", shared),
+        ("upper", shared),
+    ]
+    for fewer in ({"up": [shared]}, {"there-and-back": [shared]}):
+        (one,) = trials("R3", fewer, 1)
+        (same,) = [each for each in found if each.point == shared and JOURNEYS[each.journey].begins == "lower"]
+        assert [number for number in range(1, 6) if share([one], (number, 5))] == [
+            number for number in range(1, 6) if share([same], (number, 5))
+        ]
+
+
+def test_every_pair_of_kills_in_a_short_step_is_tried_and_only_long_steps_are_drawn_from() -> None:
+    short = [Point("UpdateItem T", nth, "migrate/verify") for nth in range(1, 4)]
+    long = [Point("UpdateItem T", nth, "migrate/copy") for nth in range(1, SHORT + 2)]
+    found = trials("R2", {"up": [*short, *long]}, 1)
+    assert Counter(trial.point for trial in found if trial.fault != "kill-twice") == {
+        short[0]: 3 + GOES_ON,
+        short[1]: 2 + GOES_ON,
+        short[2]: 1 + GOES_ON,
+    }
+    assert {trial.point.within for trial in found if trial.fault == "kill-twice"} == {"migrate/copy"}
+
+
+def test_a_call_that_is_sent_again_because_nobody_heard_its_end_is_one_point() -> None:
+    counting = Counting("j")
+    counting.command("migrate")
+    one, other = (Call("", "new", "Turn", mutating=True, keys={}, body=body) for body in (b"1", b"2"))
+    met = []
+    for call in (one, one, other):
+        met.append(counting.point(call))
+        counting.unheard(call, met[-1])
+    assert [point.nth for point in met] == [1, 1, 2]
 
 
 def test_a_call_of_a_new_kind_is_a_point_by_itself_and_a_read_or_a_beat_is_none() -> None:
