@@ -195,6 +195,7 @@ class Refusal(enum.StrEnum):
     DENIED = "denied"
     EXPIRED = "expired"
     LIMITED = "limited"
+    OUTDATED = "outdated"
 
 
 _JSON = {
@@ -203,22 +204,36 @@ _JSON = {
     Refusal.DENIED: (400, "AccessDeniedException"),
     Refusal.EXPIRED: (400, "ExpiredTokenException"),
     Refusal.LIMITED: (400, "LimitExceededException"),
+    Refusal.OUTDATED: (400, "InvalidSignatureException"),
 }
-_REST = {Refusal.THROTTLED: 429, Refusal.DENIED: 403, Refusal.EXPIRED: 403, Refusal.LIMITED: 429}
+_REST = {
+    Refusal.THROTTLED: 429,
+    Refusal.DENIED: 403,
+    Refusal.EXPIRED: 403,
+    Refusal.LIMITED: 429,
+    Refusal.OUTDATED: 403,
+}
 _XML = frozenset({"s3", "sts"})
-_XML_CODES = {Refusal.THROTTLED: "SlowDown", Refusal.DENIED: "AccessDenied", Refusal.EXPIRED: "ExpiredToken"}
+_XML_CODES = {
+    Refusal.THROTTLED: "SlowDown",
+    Refusal.DENIED: "AccessDenied",
+    Refusal.EXPIRED: "ExpiredToken",
+    Refusal.OUTDATED: "RequestTimeTooSkewed",
+}
+_SAYS = {Refusal.OUTDATED: "Signature expired"}
 
 
 def refusal(call: Call, why: Refusal) -> Reply:
     """The answer of that class, in the protocol of the call's service. Source: AWS, common errors."""
     status, code = _JSON[why]
+    message = f"{_SAYS.get(why, 'Refused')}: made by the campaign"
     if call.service in _XML:
         code = _XML_CODES.get(why, code)
-        text = f"<Error><Code>{code}</Code><Message>made by the campaign</Message></Error>"
+        text = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
         if call.service == "sts":
             text = f"<ErrorResponse>{text}</ErrorResponse>"
         return Reply({Refusal.THROTTLED: 503, Refusal.BROKEN: 500}.get(why, 403), text.encode())
     if call.service in ("apigateway", "lambda"):
         status = _REST.get(why, status)
     kind = {"Content-Type": "application/x-amz-json-1.0", "x-amzn-ErrorType": code}
-    return Reply(status, json.dumps({"__type": code, "message": "made by the campaign"}).encode(), kind)
+    return Reply(status, json.dumps({"__type": code, "message": message}).encode(), kind)

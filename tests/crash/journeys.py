@@ -10,6 +10,9 @@ from tests.support.world import Ran
 
 PARKED, USAGE = 7, 64
 
+TURNS = 5
+"""How often a wanderer goes back, and there again."""
+
 
 @dataclass(frozen=True)
 class Act:
@@ -61,7 +64,8 @@ JOURNEYS: Mapping[str, Journey] = {
     "there-and-back": Journey((_migrate("upper"), _REVERSE, _CANCEL)),
     "cancelled": Journey((_migrate("upper", "--until", "verify", state="parked", code=PARKED), _CANCEL)),
     "twice": Journey((_migrate("upper"), _REVERSE, _CUTOVER, _COMPLETE), ends="upper"),
-    "twice-down": Journey((_migrate("lower"), _REVERSE, _CUTOVER, _COMPLETE), begins="upper"),
+    "wander": Journey((_migrate("upper"), *(_REVERSE, _CUTOVER) * TURNS, _COMPLETE), ends="upper"),
+    "wander-down": Journey((_migrate("lower"), *(_REVERSE, _CUTOVER) * TURNS, _COMPLETE), begins="upper"),
 }
 FAULTED = ("up", "down", "there-and-back", "cancelled")
 """The journeys whose every call is a fault point; the others go through the same calls in another order."""

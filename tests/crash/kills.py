@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import signal
 import threading
 import time
+from contextlib import ExitStack
 
 from portability.model.estate import seconds
-from tests.crash.faults import Cut
+from tests.crash.faults import Cut, Refusal, refusal
 from tests.crash.journeys import Journey
 from tests.crash.points import Point, name_of
 from tests.crash.reaching import Reached, at_the_point, killed_at_the_points, reaches
 from tests.crash.scene import QUICK, TENANT, Scene
 from tests.crash.stage import Broken, Faulting, Stage, Trial
+from tests.support.wire import SIGNED
 
 HELD_ELSEWHERE = 5
 THAWS_WITHIN = 30.0  # seconds
@@ -101,23 +104,29 @@ def holding(stage: Stage, journey: Journey, trial: Trial) -> bool:
 def freezing(stage: Stage, journey: Journey, trial: Trial) -> bool:
     """SIGSTOP while the call is on its way, a rival takes over beyond the lease; then it thaws, and its call arrives.
 
-    The thawed process has to end by itself, with nothing written under its old fence (I7).
+    The thawed process has to end by itself, with nothing written under its old fence (I7). What it signed before, and
+    sends now, AWS refuses: the freeze is longer than the campaign's far horizon.
     """
     rng = trial.rng
 
     def then(at: Reached) -> None:
         os.kill(at.process.pid, signal.SIGSTOP)
+        stopped = dt.datetime.now(dt.UTC).strftime(SIGNED)
         scene, wire = at.scene, at.scene.wire
         late = threading.Timer(rng.uniform(0, seconds(QUICK["journal"]["lease"])), wire.release)
         late.start()
         at.let_go()
-        try:
-            at.go_on(HELD_ELSEWHERE, wait="30s")
-            late.join()
-            before = len(wire.accepted)
-        finally:
-            os.kill(at.process.pid, signal.SIGCONT)
-        ran = scene.finish(at.process, THAWS_WITHIN)
+        with ExitStack() as thawed:
+            try:
+                at.go_on(HELD_ELSEWHERE, wait="30s")
+                late.join()
+                before = len(wire.accepted)
+                thawed.enter_context(
+                    wire.refusing(lambda call, _: refusal(call, Refusal.OUTDATED) if call.signed <= stopped else None)
+                )
+            finally:
+                os.kill(at.process.pid, signal.SIGCONT)
+            ran = scene.finish(at.process, THAWS_WITHIN)
         # Its guardian may ask for the fence that it knows of: the engine refuses that by its epoch.
         after = [name_of(call, wire.journal) for call in wire.accepted[before:]]
         if ran.exit in (0, at.act.code) or after:

@@ -105,9 +105,9 @@ def _effects(scene: Scene) -> list[tuple[str, str]]:
     return [(by, name) for by, name in sent if not name.startswith("journal")]
 
 
-def wandering(stage: Stage, journey: Journey, _trial: Trial) -> bool:
-    """There and back with the application writing on each side, and nothing in the way."""
+def wandering(stage: Stage, journey: Journey, trial: Trial) -> frozenset[Point]:
+    """There and back and there again with the application writing on each side, and nothing in the way."""
     for act in journey.acts:
         act.say(stage.scene)
         stage.scene.app.goes_on(within=20)
-    return True
+    return frozenset(trial.points)

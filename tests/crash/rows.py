@@ -12,7 +12,7 @@ from typing import TypeVar
 from tests.crash import stale_writes, substeps, under_load
 from tests.crash.catalog import REFUSED, SIGNALS
 from tests.crash.clocks import OFF
-from tests.crash.journeys import FAULTED, JOURNEYS
+from tests.crash.journeys import FAULTED, JOURNEYS, TURNS
 from tests.crash.kills import AGAIN, GOES_ON, SHORT
 from tests.crash.points import Point
 from tests.crash.races import ROUNDS
@@ -41,11 +41,6 @@ def begun(points: Sequence[Point]) -> Iterable[Point]:
 def ended(points: Sequence[Point]) -> Iterable[Point]:
     """The end of every step and of every undo."""
     return [point for point in points if point.name.startswith(("journal entry done ", "journal entry undone "))]
-
-
-def anywhere(_points: Sequence[Point]) -> Iterable[Point]:
-    """Nowhere in particular."""
-    return [Point("anywhere", 1)]
 
 
 def long(points: Sequence[Point]) -> Iterable[Point]:
@@ -97,6 +92,11 @@ def commands(points: Sequence[Point]) -> Iterable[Point]:
 def rounds(_points: Sequence[Point]) -> Iterable[Point]:
     """Every round of a race that goes before a journey."""
     return [Point("operators", 1, f"round {number}") for number in range(1, ROUNDS + 1)]
+
+
+def turns(_points: Sequence[Point]) -> Iterable[Point]:
+    """Every way back of a wanderer, with the way there again."""
+    return [Point("there again", 1, f"turn {number}") for number in range(1, TURNS + 1)]
 
 
 UNDER_LOAD: Mapping[str, Choosing] = {
@@ -153,7 +153,12 @@ ROWS: Mapping[str, Row] = {
         where=UNDER_LOAD,
     ),
     "R11": Row(
-        "there, back and there again with writes on each side", ("wander",), anywhere, 500, ("twice", "twice-down")
+        "there, back and there again with writes on each side",
+        ("wander",),
+        at=turns,
+        figure=500,
+        journeys=("wander", "wander-down"),
+        a_step=1,
     ),
     "R14": Row(
         "half of the calls throttled for a while, or all refused for longer than a lease: calls are bounded",

@@ -25,6 +25,8 @@ READING = ("Get", "List", "Describe", "Query", "Scan", "BatchGet", "TransactGet"
 SAFE = frozenset({"GET", "HEAD"})
 ENGINES = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_DYNAMODB_STREAMS")
 HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "expect", "host"})
+SIGNED = "%Y%m%dT%H%M%SZ"
+"""How a request says when it was signed. Source: AWS, Signature Version 4, x-amz-date."""
 _SERVICE = re.compile(r"Credential=[^/]+/\d+/[^/]+/(?P<service>[^/]+)/")
 _APP = re.compile(r"\bapp/(?P<by>\S+)")
 
@@ -33,7 +35,8 @@ _APP = re.compile(r"\bapp/(?P<by>\S+)")
 class Call:
     """One HTTP request. `operation` is its name, or where the API has paths its method and path.
 
-    `by` is the process's AWS_SDK_UA_APP_ID, `keys` the keys it asks for by table (BatchGetItem), `begun` epoch seconds.
+    `by` is the process's AWS_SDK_UA_APP_ID, `keys` the keys it asks for by table (BatchGetItem), `signed`
+    when it was signed (UTC, as `SIGNED` has it).
     """
 
     by: str
@@ -42,6 +45,7 @@ class Call:
     mutating: bool
     keys: Mapping[str, int]
     body: bytes = field(repr=False)
+    signed: str = ""
 
 
 @dataclass(frozen=True)
@@ -289,4 +293,5 @@ def _call(method: str, path: str, headers: Any, body: bytes) -> Call:
         mutating=not named.startswith(READING) if named else method not in SAFE,
         keys=keys,
         body=body,
+        signed=headers.get("X-Amz-Date", ""),
     )
