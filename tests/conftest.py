@@ -71,7 +71,7 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs DynamoDB Local: whatever asks for it. What may take long goes first, so that nobody waits for it."""
+    """Mark what needs DynamoDB Local: whatever asks for it. What may take long goes first: nobody waits for it then."""
     for item in items:
         if "dynamodb_local" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.engine)
