@@ -230,6 +230,7 @@ class FakeMove:
         self.sleep: Callable[[float], None] = lambda _seconds: None
         self.tamper: Callable[[], None] = lambda: None  # called before every comparison
         self.copied_pages: list[str] = []
+        self.pool_sizes: list[int] = []
         self.hushed = False  # traps are not sprung
         self.now: Callable[[], float] = lambda: 0.0
         self.told: Callable[[FakeChannel, ChannelState], None] = lambda _channel, _state: None
@@ -354,7 +355,8 @@ class FakeMove:
         self.trap("before canary")
         self.history.append(f"{channel.name} proven")
 
-    def workers(self, _pool_size: int) -> AbstractContextManager[None]:
+    def workers(self, pool_size: int) -> AbstractContextManager[None]:
+        self.pool_sizes.append(pool_size)
         return nullcontext()
 
 

@@ -128,6 +128,7 @@ def test_a_day_without_a_process_has_the_way_back_compared_whole() -> None:
     view = process.go(options=Options(wait_soak=True))
     assert view.step("soak").output["rebaselined"]["Order"]["repaired"] >= 1
     assert world.world.source.items.get("order-1") != -5
+    assert process.move.pool_sizes[-1] == 1, "as the recipe says"
 
 
 def test_less_than_a_day_without_a_process_compares_nothing() -> None:
