@@ -12,6 +12,7 @@ import json
 import re
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,6 +28,8 @@ ENGINES = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_DY
 HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "expect", "host"})
 SIGNED = "%Y%m%dT%H%M%SZ"
 """How a request says when it was signed. Source: AWS, Signature Version 4, x-amz-date."""
+FRESH = 2.0
+"""Seconds for which a connection to an engine is used again."""
 _SERVICE = re.compile(r"Credential=[^/]+/\d+/[^/]+/(?P<service>[^/]+)/")
 _APP = re.compile(r"\bapp/(?P<by>\S+)")
 
@@ -215,6 +218,15 @@ class _Handler(BaseHTTPRequestHandler):
     engine: ClassVar[tuple[str, int]]
     wire: ClassVar[Wire]
 
+    def setup(self) -> None:
+        super().setup()
+        self._connection = http.client.HTTPConnection(*self.engine, timeout=60)
+        self._fresh_until = 0.0
+
+    def finish(self) -> None:
+        self._connection.close()
+        super().finish()
+
     def _hand_on(self) -> None:
         call = _call(self.command, self.path, self.headers, self._body())
         if not self.wire.passes(call):
@@ -225,27 +237,32 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(reply)
             self.wire.told(call)
             return
-        upstream = http.client.HTTPConnection(*self.engine, timeout=60)
-        try:
-            kept = {name: value for name, value in self.headers.items() if name.lower() not in HOP}
-            upstream.request(self.command, self.path, call.body or None, kept)
-            answer = upstream.getresponse()
-            told = answer.read()
-            self.wire.heard(call, answer.status)
-            if not self.wire.answers(call):
-                self.close_connection = True
-                return
-            self.send_response_only(answer.status, answer.reason)
-            for name, value in answer.getheaders():
-                if name.lower() not in HOP:
-                    self.send_header(name, value)
-            length = answer.getheader("Content-Length") if self.command == "HEAD" else None
-            self.send_header("Content-Length", length or str(len(told)))
-            self.end_headers()
-            self.wfile.write(told)
-            self.wire.told(call)
-        finally:
-            upstream.close()
+        kept = {name: value for name, value in self.headers.items() if name.lower() not in HOP}
+        upstream = self._upstream()
+        upstream.request(self.command, self.path, call.body or None, kept)
+        answer = upstream.getresponse()
+        told = answer.read()
+        self.wire.heard(call, answer.status)
+        if not self.wire.answers(call):
+            self.close_connection = True
+            return
+        self.send_response_only(answer.status, answer.reason)
+        for name, value in answer.getheaders():
+            if name.lower() not in HOP:
+                self.send_header(name, value)
+        length = answer.getheader("Content-Length") if self.command == "HEAD" else None
+        self.send_header("Content-Length", length or str(len(told)))
+        self.end_headers()
+        self.wfile.write(told)
+        self.wire.told(call)
+
+    def _upstream(self) -> http.client.HTTPConnection:
+        """A connection that the engine has not closed, for all it says; it closes one that was idle for long."""
+        now = time.monotonic()
+        if now > self._fresh_until:
+            self._connection.close()
+        self._fresh_until = now + FRESH
+        return self._connection
 
     def handle_expect_100(self) -> bool:
         """Ask for the body at once: a client that hears nothing keeps it back for a second."""
