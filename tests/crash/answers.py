@@ -12,11 +12,12 @@ from tests.crash.forge import Forked
 from tests.crash.journeys import Act, Journey
 from tests.crash.points import Point
 from tests.crash.reaching import PASSING, Reached, insisting
-from tests.crash.scene import Scene
+from tests.crash.scene import COMMAND_WITHIN, Scene
 from tests.crash.stage import Broken, Faulting, Stage, Trial
 from tests.support.wire import Call, Reply
 
 UNAUTHORISED, LEASE_LOST = 4, 5
+BACKING_OFF = 2.0  # seconds before a call is sent again, on average
 SAID_AGAIN = 60  # calls by which a command that is said again finds where it was
 
 
@@ -50,7 +51,8 @@ def refusing(why: Refusal, times: int) -> Faulting:
             return refusal(call, why) if hit else None
 
         with stage.scene.wire.refusing(answering):
-            insisting(stage.scene, journey, faults=refused.total)
+            patience = COMMAND_WITHIN + BACKING_OFF * times * len(trial.points)
+            insisting(stage.scene, journey, faults=refused.total, within=patience)
         return frozenset(met)
 
     return go

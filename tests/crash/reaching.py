@@ -74,17 +74,18 @@ def insisting(
     faults: Callable[[], int] = lambda: 0,
     spare: int = GO_ONS,
     until: Callable[[], None] = lambda: None,
+    within: float = COMMAND_WITHIN,
 ) -> None:
     """Do each act, again where it parked or gave up: `spare` times, and as often as there were `faults` meanwhile.
 
-    `until` waits until it is worth another try.
+    `until` waits until it is worth another try. A command that takes longer than `within` seconds counts as hanging.
     """
     for act in journey.acts:
         before, again = faults(), 0
-        ran = scene.run(*act.words(scene))
+        ran = scene.run(*act.words(scene), timeout=within)
         while ran.exit in PASSING and ran.exit != act.code and again < spare + faults() - before:
             until()
-            ran, again = scene.run(*act.words(scene)), again + 1
+            ran, again = scene.run(*act.words(scene), timeout=within), again + 1
         if ran.exit != act.code or again:
             is_done(scene, act, ran)
 
