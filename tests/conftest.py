@@ -23,7 +23,7 @@ from tests.support import world as world_support
 from tests.support.dynamodb_local import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 ENGINES = pytest.StashKey[engines.Engines]()
 STARTED = pytest.StashKey[list[str]]()
@@ -70,17 +70,11 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"portability: --runs {config.option.runs} --seed {config.option.seed}"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs DynamoDB Local: whatever asks for it. What may take long goes first: nobody waits for it then."""
+def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
+    """Mark what needs DynamoDB Local: whatever asks for it."""
     for item in items:
         if "dynamodb_local" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.engine)
-    items.sort(key=_patience, reverse=True)
-
-
-def _patience(item: pytest.Item) -> tuple[float, bool]:
-    limit = item.get_closest_marker("timeout")
-    return (limit.args[0] if limit else 0.0, item.get_closest_marker("engine") is not None)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
