@@ -36,7 +36,7 @@ def racing(stage: Stage, journey: Journey, trial: Trial) -> frozenset[Point]:
 def _race(scene: Scene, act: Act, *, operators: int) -> None:
     ran, effects = _at_once(scene, [act] * operators)
     won = [name for name, one in ran.items() if one.exit == act.code and act.state in one.stdout]
-    _expect(ran, effects, 0, act.code)
+    _expect(ran, effects, act.code)
     working = {by for by, _ in effects}
     if not won or len(working) > 1:
         raise Broken(f"R9: of {operators} {won} won and {sorted(working)} changed something in {act.argv}")
