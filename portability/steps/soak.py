@@ -42,7 +42,8 @@ class SoakWith(Value, frozen=True, kw_only=True):
 class Soak:
     """Wait while the reverse channel keeps the old side current; `reverse` is possible until the run is completed.
 
-    The end counts from the flip, through pauses and new processes; a new cutover after a reverse soaks anew. After a
+    The end counts from the flip, through pauses and new processes, and is never further away than a whole soak,
+    whatever clock told it; a new cutover after a reverse soaks anew. After a
     day without a process the way back is compared whole and repaired before it is called current again.
     """
 
@@ -86,11 +87,14 @@ class Soak:
             ctx.clock.sleep(max(TICK, min(seconds(self.with_.sample), until - now, left)))
 
     def _until(self, ctx: Context) -> float:
+        length = seconds(self._length(ctx))
         noted = ctx.view.step(ctx.step).notes.get("soak")
-        if noted is not None:
-            return float(noted["until"])
-        until = float(ctx.view.flipped["at"]) + seconds(self._length(ctx))
-        ctx.note("soak", until=until)
+        until = float(ctx.view.flipped["at"]) + length if noted is None else float(noted["until"])
+        # Further away than a whole soak: a clock that was ahead of this one told it.
+        latest = ctx.clock.now() + length
+        if noted is None or until > latest:
+            until = min(until, latest)
+            ctx.note("soak", until=until)
         return until
 
     def _rebaseline(self, ctx: Context, channels: Channels) -> None:

@@ -84,6 +84,22 @@ def test_the_end_of_a_soak_is_recorded_once_and_counts_through_new_processes() -
     assert view.step("soak").output["until"] == until
 
 
+def test_no_clock_makes_a_soak_longer_than_a_whole_one() -> None:
+    """The flip was told by a clock that is a day ahead, and the soak's end by one that is an hour ahead."""
+    world = Estate42()
+    process = Process(world)
+    world.clock.wall += 86_400
+    process.go()
+    world.clock.wall -= 82_800
+    with pytest.raises(Killed):
+        Process(world, kill_at=20, trap_from="soak").go(options=Options(wait_soak=True))
+    world.clock.wall -= 3_600
+    world.clock.each = lambda: None
+    began = world.clock.now()
+    view = Process(world).go(options=Options(wait_soak=True))
+    assert began + 3_600 <= view.step("soak").output["until"] <= world.clock.now() < began + 4_300
+
+
 def test_a_new_cutover_after_a_reverse_soaks_anew_from_its_own_flip() -> None:
     world = soaking()
     world.clock.each = lambda: None

@@ -11,7 +11,7 @@ from portability.stores.base import Flow
 from portability.stores.dynamodb.parking import EXPIRED
 from tests.steps_data.fake_store import key_of
 from tests.steps_data.moments import at, facts
-from tests.steps_data.run_world import Estate42, Process
+from tests.steps_data.run_world import Estate42, Killed, Process
 
 
 def test_a_difference_inside_the_fence_unfences_and_stops_with_nothing_lost() -> None:
@@ -95,6 +95,28 @@ def test_a_write_that_slips_through_after_the_flip_stops_the_run_and_is_not_disc
     view = Process(world).go()
     assert view.state is RunState.SOAKING
     assert view.step("cut-over").output["late_events"] == 1
+
+
+@pytest.mark.parametrize("off", (-86_400.0, 86_400.0))
+def test_whoever_goes_on_after_the_flip_watches_the_whole_time_whatever_its_clock_says(off: float) -> None:
+    world = Estate42()
+    process = Process(world)
+
+    def die() -> None:
+        if world.flips:
+            process.dead = True
+            raise Killed
+
+    at(process, "cut-over", "asleep", die, once=False)
+    with pytest.raises(Killed):
+        process.go()
+    world.clock.wall += off
+    again = Process(world)
+    assert again.go().state is RunState.SOAKING
+    left = [fields["seconds_left"] for event, fields in again.events if event == "watching"]
+    assert left[0] == 1.0, "the estate's tripwire"
+    assert left[-1] == 0.0
+    assert len(left) < 30
 
 
 def test_what_expires_on_the_old_side_after_the_flip_is_nobodys_slip() -> None:

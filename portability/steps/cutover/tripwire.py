@@ -24,16 +24,18 @@ SHOWN = 20
 """Hashes of slipped keys that a note names, per store."""
 
 
-def watch(ctx: Context, leg: Leg, watching: Channels, *, until: float) -> None:
-    """Watch the old side until `until` (epoch seconds) has been read past. Raises `Mismatch` for a slip that matters.
+def watch(ctx: Context, leg: Leg, watching: Channels, *, within: float) -> None:
+    """Watch the old side until the next `within` seconds were read past. Raises `Mismatch` for a slip that matters.
 
+    They count from here, for whoever goes on with it too: by another process's clock nobody can tell when the flip was.
     A slip whose two sides hold the same by now, or that an operator overruled, lets the run go on.
     """
+    until = ctx.clock.monotonic() + within
     while True:
         ctx.check()
         _refuse_slips(ctx, leg, watching)
         lag = watching.lag()
-        now = ctx.clock.now()
+        now = ctx.clock.monotonic()
         ctx.progress("watching", seconds_left=max(0.0, until - now))
         if lag.seconds is not None and now - lag.seconds >= until:
             # Once more: the last records may have come between the two looks.

@@ -187,10 +187,9 @@ class Turn:
             self.around.bring_late_users(ctx, leg)
             return
         if "tripwire" not in ctx.view.step(ctx.step).notes:
-            until = float(ctx.view.flipped["at"]) + seconds(ctx.estate.fence.tripwire)
-            watch(ctx, leg, self.channels, until=until)
+            watch(ctx, leg, self.channels, within=seconds(ctx.estate.fence.tripwire))
             self.around.bring_late_users(ctx, leg)
-            ctx.note("tripwire", until=until)
+            ctx.note("tripwire")
         # What the way back writes on the old side would look like slips from here on.
         self.channels.stop()
         self.back.become(ChannelState.SYNC)

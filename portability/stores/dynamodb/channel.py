@@ -46,7 +46,7 @@ class DynamoChannel:
         self._wanted = ChannelState.PARK
         self._turns = 0
         self._death: BaseException | None = None
-        horizon = lasting(ledger, self.name, taken_over, now=wiring.now(), monotonic=wiring.monotonic())
+        horizon = lasting(ledger, self.name, taken_over, monotonic=wiring.monotonic())
         self._poller.litter.lands_until = 0.0 if horizon is None else horizon.since + horizon.seconds
         wiring.sync.doubt.attach(ledger, self.name, horizon)
         wiring.sync.unwritable.attach(ledger, self.name)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from portability.stores.base import MEASURED, Ledger, Measured
+from portability.stores.base import Ledger
 from portability.stores.dynamodb.feed import Feed
 from portability.stores.dynamodb.wiring import Pace
 
 
 class Savings:
-    """The positions of one channel, made durable with what the channel measured of itself. For one thread."""
+    """The positions of one channel, made durable with what the channel measures of itself. For one thread."""
 
     def __init__(
-        self, ledger: Ledger, channel: str, pace: Pace, monotonic: Callable[[], float], measure: Callable[[], Measured]
+        self,
+        ledger: Ledger,
+        channel: str,
+        pace: Pace,
+        monotonic: Callable[[], float],
+        measure: Callable[[], Mapping[str, str]],
     ) -> None:
         self._ledger = ledger
         self._channel = channel
@@ -44,7 +49,7 @@ class Savings:
             self._saved_stale = now
         self._saved, self._rows = now, len(saving)
         if measured:
-            saving[MEASURED] = self._measure().text()
+            saving |= self._measure()
             self._measured = now
         if saving:
             self._ledger.save_positions(self._channel, saving)

@@ -133,13 +133,24 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="tripwire",
         file="portability/steps/cutover/turn.py",
-        before=("            watch(ctx, leg, self.channels, until=until)\n"),
+        before=("            watch(ctx, leg, self.channels, within=seconds(ctx.estate.fence.tripwire))\n"),
         after=("            _ = watch\n"),
         test=(
             "tests/steps_data/test_cut_over_taken_back.py"
             "::test_a_write_that_slips_through_after_the_flip_stops_the_run_and_is_not_discarded"
         ),
         why="a write that slipped past the fence would be lost unseen",
+    ),
+    Mutant(
+        name="tripwire-by-one-clock",
+        file="portability/steps/cutover/tripwire.py",
+        before="    until = ctx.clock.monotonic() + within\n",
+        after='    until = ctx.clock.monotonic() + within - (ctx.clock.now() - float(ctx.view.flipped["at"]))\n',
+        test=(
+            "tests/steps_data/test_cut_over_taken_back.py"
+            "::test_whoever_goes_on_after_the_flip_watches_the_whole_time_whatever_its_clock_says[86400.0]"
+        ),
+        why="where the clock of whoever goes on is ahead, late writes are not watched for",
     ),
     Mutant(
         name="reverse-canary",

@@ -50,6 +50,14 @@ MUTANTS: tuple[Mutant, ...] = (
         why="a write that lands late would stay",
     ),
     Mutant(
+        name="horizon-outlives-its-process",
+        file="portability/stores/dynamodb/doubt.py",
+        before='return {HORIZON: f"{left:.3f}" if left > 0.0 else ""}',
+        after='return {HORIZON: ""}',
+        test="tests/stores/test_writes_engine.py::test_a_horizon_outlives_the_process_that_took_over",
+        why="a write of a process before the one before would land unnoticed",
+    ),
+    Mutant(
         name="doubt-is-durable",
         file="portability/stores/dynamodb/doubt.py",
         before="kept = Due(self._ledger.park(self._channel, DOUBT, batch.keys), batch.at, batch.keys)",
