@@ -130,6 +130,14 @@ def find_run(desk: Desk, named: str | None) -> str:
     return run
 
 
+REACHED = {
+    Goal.MIGRATE: RunState.SOAKING,
+    Goal.CUTOVER: RunState.SOAKING,
+    Goal.REVERSE: RunState.REVERSED,
+}
+"""The state of a run that is where a goal brings it, and stays open."""
+
+
 def take(desk: Desk, run: str, *, goal: Goal | None, wait: float = 0.0) -> Held:
     """Take the run's lease and, where the operator asks for something new, record the goal.
 
@@ -140,8 +148,7 @@ def take(desk: Desk, run: str, *, goal: Goal | None, wait: float = 0.0) -> Held:
         allow(view, goal)
     held = desk.journal.acquire(run, desk.holder, wait=wait)
     view = held.view()
-    under_way = view.goal is goal and view.state in (RunState.RUNNING, RunState.UNWINDING) and not view.postponed
-    if goal is not None and not under_way:
+    if goal is not None and not _is_old_news(view, goal):
         try:
             allow(view, goal)
         except errors.PortabilityError:
@@ -149,6 +156,12 @@ def take(desk: Desk, run: str, *, goal: Goal | None, wait: float = 0.0) -> Held:
             raise
         held.append(Fact.GOAL, {"goal": goal.value, "by": desk.operator})
     return held
+
+
+def _is_old_news(view: RunView, goal: Goal) -> bool:
+    """Whether the run is where the goal would bring it, or on its way there."""
+    under_way = view.goal is goal and view.state in (RunState.RUNNING, RunState.UNWINDING) and not view.postponed
+    return under_way or view.state is REACHED.get(goal)
 
 
 def allow(view: RunView, goal: Goal) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 
 import msgspec
@@ -161,6 +162,8 @@ def test_a_postponed_cutover_waits_for_its_verb_and_then_the_whole_life_of_a_run
     moved = mine.run("run", "cutover", run, "-o", "json").expect(0).json
     assert (moved["state"], moved["serving"]) == ("soaking", "target")
     assert moved["cutover"]["pause_ms"] > 0
+    again = mine.run("run", "cutover", run, "-o", "json").expect(0).json
+    assert again["state"] == "soaking"
     assert moved["next_steps"] == [f"portability reverse {run}", f"portability complete {run} --confirm tenant-42"]
     refused = mine.run("cancel", run, "--yes").expect(64)
     assert f"portability reverse {run}" in refused.stderr
@@ -173,6 +176,8 @@ def test_a_postponed_cutover_waits_for_its_verb_and_then_the_whole_life_of_a_run
     mine.run("run", "tick", run, "--for", "500ms").expect(0)
     back = mine.run("reverse", run, "-o", "json").expect(0).json
     assert (back["state"], back["serving"]) == ("reversed", "source")
+    again = mine.run("reverse", run, "-o", "json").expect(0).json
+    assert (again["state"], again["serving"]) == ("reversed", "source")
     forth = mine.run("run", "cutover", run, "-o", "json").expect(0).json
     assert [step["id"] for step in forth["steps"] if step["uses"] == "cut_over"] == [
         "cutover",
@@ -188,6 +193,8 @@ def test_a_postponed_cutover_waits_for_its_verb_and_then_the_whole_life_of_a_run
     mine.run("resume", run).expect(0)
 
     report = mine.run("report", run, "--format", "json").expect(0).json
+    told = Counter(entry["fact"] for entry in report["entries"])
+    assert (told["soaking"], told["reversed"]) == (2, 1), "what is said again is not done again"
     certificate = report["certificate"]
     flip = next(entry for entry in report["entries"] if entry["seq"] == certificate["journal"]["flip_seq"])
     assert (flip["fact"], flip["hash"]) == ("flipped", certificate["journal"]["flip_hash"])
