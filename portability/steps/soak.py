@@ -43,8 +43,8 @@ class Soak:
     """Wait while the reverse channel keeps the old side current; `reverse` is possible until the run is completed.
 
     The end counts from the flip, through pauses and new processes, and is never further away than a whole soak,
-    whatever clock told it; a new cutover after a reverse soaks anew. After a
-    day without a process the way back is compared whole and repaired before it is called current again.
+    whatever clock told it; a new cutover after a reverse soaks anew. After a day without a process the way back is
+    compared whole and repaired before it is called current again.
     """
 
     with_: SoakWith = field(default_factory=SoakWith)

@@ -168,6 +168,7 @@ def test_a_horizon_outlives_the_process_that_took_over(world: World) -> None:
     second = opened(world.move(), Flow.FORWARD, ledger, taken_over=Horizon(since=began, seconds=2.0))
     second.start(ChannelState.SYNC)
     second.stop()
+    assert HORIZON in ledger.load_positions(second.name)
     move = world.move()
     third = opened(move, Flow.FORWARD, ledger, done=move.units(Flow.FORWARD))
     third.start(ChannelState.SYNC)
@@ -178,7 +179,6 @@ def test_a_horizon_outlives_the_process_that_took_over(world: World) -> None:
         third.settle(patience=10)
         assert time.monotonic() >= began + 1.9, "or somewhat later: what nobody was there for is waited again"
         world.assert_equal(world.pool, world.silo)
-        assert HORIZON in ledger.load_positions(third.name)
         third.stop()
         assert HORIZON not in ledger.load_positions(third.name), "nobody waits for it again"
     finally:
