@@ -235,11 +235,8 @@ class Runner:
 
     @property
     def _taken_over(self) -> Horizon | None:
-        if self.held.previous is None:
-            return None
-        table = self.plan.estate.journal
-        late = seconds(table.horizon if self.held.same_host else table.far_horizon)
-        return Horizon(since=self.held.taken_at, seconds=late)
+        held = self.held
+        return Horizon(since=held.taken_at, seconds=held.late_for) if held.late_for else None
 
     def _park(self, error: BaseException) -> None:
         """Record why the run stops and give the lease back; where the journal is out of reach the lease lapses."""

@@ -110,11 +110,11 @@ class Held(Protocol):
 
     @property
     def previous(self) -> Holder | None:
-        """The holder that was replaced, if it did not release: its last writes may still land."""
+        """The holder whose lease was taken over, or broken just before; None where the lease had been released."""
 
     @property
-    def same_host(self) -> bool:
-        """Whether `previous` is certainly dead on this host (the short horizon holds)."""
+    def late_for(self) -> float:
+        """Seconds after `taken_at` in which a write of any replaced holder may still land; 0.0 where none can."""
 
     @property
     def taken_at(self) -> float:

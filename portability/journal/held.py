@@ -9,6 +9,7 @@ from typing import Any
 from portability import errors
 from portability.journal import chain, rows
 from portability.journal.base import Item
+from portability.journal.lease import Waited
 from portability.journal.table import MOST_MEMBERS, Change, Delete, Member, Put
 from portability.journal.writer import Writer
 from portability.model.run import Cursor, Entry, Holder, RunView, Throughput, Tuning, advance
@@ -16,6 +17,9 @@ from portability.model.status import ENDED, Fact
 
 BETWEEN_FLUSHES = 0.25
 """Seconds: at most four writes of checkpoints a second per run."""
+
+BETWEEN_TELLS = 5.0
+"""Seconds between two writes of what is left of `late_for`: what a killed process had waited beyond is waited again."""
 
 MOST_BYTES = 3_000_000
 """Of one transaction. AWS: 4 MB."""
@@ -32,10 +36,10 @@ class HeldRun:
         holder: Holder,
         *,
         previous: Holder | None,
-        same_host: bool,
+        late_for: float,
     ) -> None:
         self.previous = previous
-        self.same_host = same_host
+        self.late_for = late_for
         self.taken_at = writer.clock.monotonic()
         self._writer = writer
         self._view = view
@@ -45,8 +49,10 @@ class HeldRun:
         self._pending: dict[tuple[str, str], Cursor] = {}
         self._pending_lock = threading.Lock()
         self._flushed = self.taken_at - BETWEEN_FLUSHES
+        self._left = late_for  # as the journal has it since `_told`
+        self._told = self.taken_at
         self._positions: dict[tuple[str, str], str] = {}
-        writer.background = self._flush_if_due
+        writer.background = self._in_background
 
     @property
     def run(self) -> str:
@@ -126,6 +132,7 @@ class HeldRun:
             if self._released:
                 return
             self._flush()
+            self._tell_late()
             writer.commit({"holder": "", "fence": self.fence + 1}, [], token=writer.new_id(), expect={})
             self._released = True
             writer.lose("it was released")
@@ -188,6 +195,33 @@ class HeldRun:
                 self._pending = {**waiting, **self._pending}
             raise
         self._flushed = self._writer.clock.monotonic()
+
+    # ----------------------------------------------------------------------------------------- what may land, how long
+
+    def _in_background(self) -> float | None:
+        """Write what is due; seconds until something is, None where nothing waits."""
+        waits = [wait for wait in (self._flush_if_due(), self._tell_late_if_due()) if wait is not None]
+        return min(waits, default=None)
+
+    def _tell_late_if_due(self) -> float | None:
+        """Tell every few seconds, and once it is over; seconds until it is due, None where nothing can land."""
+        if not self._left:
+            return None
+        due = self._told + min(BETWEEN_TELLS, self._left) - self._writer.clock.monotonic()
+        if due > 0:
+            return due
+        self._tell_late()
+        return self._tell_late_if_due()
+
+    def _tell_late(self) -> None:
+        """Keep what is left for the processes that follow: see `lease.late_for`."""
+        with self._writer.lock:
+            if not self._left:
+                return
+            now = self._writer.clock.monotonic()
+            left = max(0.0, self.taken_at + self.late_for - now)
+            self._write([Put(rows.run_key(self.run, rows.LATE), rows.late_row(Waited(self.fence, left)))])
+            self._left, self._told = left, now
 
     # -------------------------------------------------------------------------------------------------- the copy's pace
 

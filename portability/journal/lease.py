@@ -22,9 +22,6 @@ from portability.model.estate import JournalTable, seconds
 from portability.model.run import Entry, Header, Holder, Lease
 from portability.model.status import Fact
 
-SKEW = 1800.0
-"""Seconds by which two clocks that AWS accepts signatures of may differ: fifteen minutes each way."""
-
 
 class Clock(Protocol):
     """Time, injected (what `steps.base.Clock` is to a step)."""
@@ -142,37 +139,45 @@ def _started(proc: Path, pid: int) -> str | None:
     return "" if state in {"Z", "X"} and threads <= 1 else started
 
 
-# ------------------------------------------------------------------------------------------------ whose writes may land
+# --------------------------------------------------------------------------------------- how long writes may still land
 
 
-def late_writers(
-    entries: Sequence[Entry], replaced: Holder | None, me: Holder, *, liveness: Liveness, timing: Timing, now: float
-) -> tuple[Holder | None, bool]:
-    """The holder whose last writes may still land, and whether every such holder is certainly dead on this host.
+@dataclass(frozen=True)
+class Waited:
+    """Writes of the holders replaced up to lease number `fence` may land for `left` seconds more; the rest is over."""
 
-    That is the holder being `replaced`, else one that was replaced, or had its lease broken, so short a time ago that
-    its horizon has not passed: a clean release by the process between them does not end the horizon.
+    fence: int = 0
+    left: float = 0.0
+
+
+def late_for(entries: Sequence[Entry], waited: Waited, *, liveness: Liveness, timing: Timing) -> float:
+    """For how many seconds from now a write of a replaced holder may still land; 0.0 where none can.
+
+    A clean release by a process between does not end it. Only what processes have waited themselves counts: how long
+    ago an entry was written no clock tells, since one may be hours from another, so time in which there was no process
+    is waited again.
     """
-    late: list[tuple[Holder, bool]] = []
-    if replaced is not None:
-        late.append((replaced, liveness.gone(replaced)))
-    for entry in reversed(entries):
-        if entry.fact not in (Fact.RESUMED, Fact.LEASE_BROKEN) or entry.data.get("previous") is None:
+    left = waited.left
+    for entry in entries:
+        if entry.fence <= waited.fence or (holder := replaced_by(entry)) is None:
             continue
-        holder = msgspec.convert(entry.data["previous"], Holder)
-        dead_here = bool(entry.data["same_host"])
-        # A holder whose lease was broken may go on for a lease before it notices.
-        lasts = timing.horizon if dead_here else timing.far_horizon + timing.lease
-        skew = 0.0 if me.boot and entry.data["boot"] == me.boot else SKEW
-        if now - entry.at < lasts + skew:
-            late.append((holder, dead_here or liveness.gone(holder)))
-    if not late:
-        return None, False
-    return late[0][0], all(dead_here for _, dead_here in late)
+        if entry.data["same_host"] or liveness.gone(holder):
+            left = max(left, timing.horizon)
+        else:
+            # A holder whose lease was broken may go on for a lease before it notices.
+            left = max(left, timing.far_horizon + (timing.lease if entry.fact is Fact.LEASE_BROKEN else 0.0))
+    return left
+
+
+def replaced_by(entry: Entry) -> Holder | None:
+    """The holder that this entry replaced: it took its lease over, or broke it."""
+    if entry.fact not in (Fact.RESUMED, Fact.LEASE_BROKEN) or entry.data.get("previous") is None:
+        return None
+    return msgspec.convert(entry.data["previous"], Holder)
 
 
 def takeover(previous: Holder | None, *, same_host: bool, me: Holder) -> dict[str, object]:
-    """The data of a RESUMED or LEASE_BROKEN entry that `late_writers` reads."""
+    """The data of a RESUMED or LEASE_BROKEN entry that `late_for` reads."""
     return {"previous": msgspec.to_builtins(previous), "same_host": same_host, "boot": me.boot}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from portability import errors
+from portability.journal.lease import Waited
 from portability.journal.table import WRITE, Key, Row
 from portability.model.run import ENTRY_SCHEMA, SUPPORTED_SCHEMAS, Cursor, Header, Holder, Lease, Throughput, Tuning
 
@@ -17,7 +18,7 @@ MOST_BYTES = 350_000
 """Of one row. AWS: an item is at most 400 KB, names included."""
 
 HEADER, LEASE, ENTRY, CURSOR, POSITION, KEYS, ASK = "HEADER", "LEASE", "E#", "C#", "P#", "K#", "A#"
-TUNE, THROUGHPUT = "TUNE", "THROUGHPUT"
+TUNE, THROUGHPUT, LATE = "TUNE", "THROUGHPUT", "LATE"
 RUNS = "RUNS"
 
 
@@ -146,6 +147,19 @@ def lease_of(row: Mapping[str, Any], run: str) -> Lease:
         )
     except (KeyError, TypeError, msgspec.MsgspecError) as error:
         raise broken(run, "the lease does not read as one") from error
+
+
+def late_row(waited: Waited) -> Row:
+    """What is left of the horizons of the replaced, as kept."""
+    return {"fence": waited.fence, "left_ms": round(waited.left * 1000)}
+
+
+def waited_of(row: Mapping[str, Any] | None, run: str) -> Waited:
+    """What is left of them as read; nothing was waited where there is no row. Raises `JournalBroken`."""
+    try:
+        return Waited() if row is None else Waited(fence=row["fence"], left=row["left_ms"] / 1000)
+    except (KeyError, TypeError) as error:
+        raise broken(run, "what was waited for late writes does not read as such") from error
 
 
 def holder_text(holder: Holder | None) -> str:

@@ -147,7 +147,7 @@ class TableJournal:
         found = self.lease(run)
         if found.head == first.hash:
             view = advance(RunView(header=header), first)
-            return self._held(view, first, holder, sent=sent, previous=None, same_host=False)
+            return self._held(view, first, holder, sent=sent)
         return self._started_before(found, holder)
 
     def acquire(self, run: str, holder: Holder, *, wait: float = 0.0) -> Held:
@@ -246,11 +246,9 @@ class TableJournal:
         run = found.run
         view, entries = self._load(run, found)
         _refuse_ended(view, "resume")
-        previous, same_host = lease.late_writers(
-            entries, found.holder, holder, liveness=self._liveness, timing=self._timing, now=self._clock.now()
-        )
-        replaced_here = found.holder is not None and self._liveness.gone(found.holder)
-        data = lease.takeover(found.holder, same_host=replaced_here, me=holder)
+        waited = rows.waited_of(self.table.get(rows.run_key(run, rows.LATE)), run)
+        gone = found.holder is not None and self._liveness.gone(found.holder)
+        data = lease.takeover(found.holder, same_host=gone, me=holder)
         entry = self._entry(
             Fact.RESUMED, data, run=run, after=(found.seq, found.head), by=holder, fence=found.fence + 1
         )
@@ -260,14 +258,17 @@ class TableJournal:
             self._raise_fence(row, found, entry, holder)
         except errors.ConditionFailed:
             return None
-        return self._held(after, entry, holder, sent=sent, previous=previous, same_host=same_host)
+        late_for = lease.late_for([*entries, entry], waited, liveness=self._liveness, timing=self._timing)
+        broken = entries[-1].fact is Fact.LEASE_BROKEN
+        previous = lease.replaced_by(entries[-1] if broken else entry)
+        return self._held(after, entry, holder, sent=sent, previous=previous, late_for=late_for)
 
     def _started_before(self, found: Lease, holder: Holder) -> Held:
         """The run that an earlier call with this write id started; ours only where nobody has written since."""
         view, entries = self._load(found.run, found)
         if (found.fence, found.seq, found.holder) != (1, 1, holder):
             raise lease.held_elsewhere(view.header, found, self._clock.now())
-        held = self._held(view, entries[0], holder, sent=self._clock.monotonic(), previous=None, same_host=False)
+        held = self._held(view, entries[0], holder, sent=self._clock.monotonic())
         held.reread()
         return held
 
@@ -289,7 +290,14 @@ class TableJournal:
         Sending(self.table, [change, put], entry.write_id, entry.write_id).go(self._retry)
 
     def _held(
-        self, view: RunView, last: Entry, holder: Holder, *, sent: float, previous: Holder | None, same_host: bool
+        self,
+        view: RunView,
+        last: Entry,
+        holder: Holder,
+        *,
+        sent: float,
+        previous: Holder | None = None,
+        late_for: float = 0.0,
     ) -> HeldRun:
         writer = Writer(
             self.table,
@@ -303,7 +311,7 @@ class TableJournal:
             new_id=self._new_id,
             heartbeat=self._heartbeat,
         )
-        return HeldRun(writer, view, last.hash, holder, previous=previous, same_host=same_host)
+        return HeldRun(writer, view, last.hash, holder, previous=previous, late_for=late_for)
 
     def _entry(
         self,

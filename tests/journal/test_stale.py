@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from portability import errors
-from portability.journal.held import HeldRun
+from portability.journal.held import BETWEEN_TELLS, HeldRun
 from portability.model.run import Cursor
 from portability.model.status import Fact
 from tests.journal.world import (
@@ -69,7 +69,7 @@ def _zombie(world: World, stale: HeldRun) -> HeldRun:
         new_id=writer.new_id,
         heartbeat="hand",
     )
-    return HeldRun(fresh, stale.view(), stale._head, stale._holder, previous=None, same_host=False)
+    return HeldRun(fresh, stale.view(), stale._head, stale._holder, previous=None, late_for=0.0)
 
 
 def test_a_raised_fence_alone_refuses_an_append(memory: World) -> None:
@@ -103,44 +103,64 @@ def test_an_abandoned_lease_is_neither_released_nor_written_to(world: World) -> 
     assert world.process().cursors("r-1")["copy", "u"].items == 0
 
 
-def test_a_clean_release_does_not_end_the_horizon_of_a_holder_replaced_shortly_before(memory: World) -> None:
+FAR, HERE = 16 * 60.0, 30.0
+
+
+def _live(world: World, held: HeldRun, seconds: int) -> None:
+    for _ in range(seconds):
+        world.clock.advance(1)
+        held.pulse()
+
+
+def test_a_clean_release_does_not_end_the_horizon_of_a_holder_replaced_before(memory: World) -> None:
     memory.start(run="r-1", by="ana")
-    memory.acquire("r-1", by="bo", wait=60)
-    second = memory.acquire("r-1", by="cy", wait=60)
+    second = memory.acquire("r-1", by="bo", wait=60)
+    assert second.late_for == FAR
+    _live(memory, second, 100)
     second.release()
-    third = memory.acquire("r-1", by="di")
-    assert third.previous == holder("bo")
-    assert not third.same_host
+    third = memory.acquire("r-1", by="cy")
+    assert (third.previous, third.late_for) == (None, FAR - 100)
+    _live(memory, third, int(FAR) - 101)
     third.release()
-    memory.clock.advance(16 * 60 + 60 - 1)
-    fourth = memory.acquire("r-1", by="eve")
-    assert fourth.previous == holder("bo")
+    fourth = memory.acquire("r-1", by="di")
+    assert fourth.late_for == 1
+    memory.clock.advance(1)
     fourth.release()
-    memory.clock.advance(2)
-    assert memory.acquire("r-1", by="ed").previous is None
+    assert memory.acquire("r-1", by="ed").late_for == 0
 
 
-def test_a_clock_of_another_host_is_given_half_an_hour_of_skew(memory: World) -> None:
+@pytest.mark.parametrize("clock", (-86_400.0, 3600.0, 86_400.0))
+def test_no_clock_tells_how_long_late_writes_may_land(memory: World, clock: float) -> None:
+    """Time in which there was no process is waited again: a clock that is a day ahead looks the same."""
     memory.start(run="r-1", by="ana")
     memory.acquire("r-1", by="bo", wait=60).release()
-    elsewhere = HandClock(at=memory.clock.now() + 16 * 60 + 60 + 1000)
-    journal = memory.process(clock=elsewhere)
-    held = journal.acquire("r-1", holder("cy", host="host-b", boot="boot-b"))
-    assert held.previous == holder("ana")
-    held.release()
-    elsewhere.advance(1000)
-    assert journal.acquire("r-1", holder("cy", host="host-b", boot="boot-b")).previous is None
+    elsewhere = memory.process(clock=HandClock(at=memory.clock.now() + clock))
+    held = elsewhere.acquire("r-1", holder("cy", host="host-b", boot="boot-b"))
+    assert (held.previous, held.late_for) == (None, FAR)
 
 
-def test_a_holder_dead_on_this_host_has_the_short_horizon(memory: World) -> None:
-    memory.start(run="r-1", by="ana").abandon()
-    memory.liveness.names.add("ana@host-a")
-    memory.acquire("r-1", by="bo").release()
-    held = memory.acquire("r-1", by="cy")
-    assert (held.previous, held.same_host) == (holder("ana"), True)
-    held.release()
-    memory.clock.advance(31)
-    assert memory.acquire("r-1", by="di").previous is None
+def test_what_a_process_waited_is_told_while_it_waits(world: World) -> None:
+    world.start(run="r-1", by="ana")
+    second = world.acquire("r-1", by="bo", wait=60)
+    _live(world, second, 64)
+    second.abandon()
+    world.liveness.names.add("bo@host-a")
+    third = world.acquire("r-1", by="cy")
+    assert third.previous == holder("bo")
+    assert FAR - 64 <= third.late_for <= FAR - 64 + BETWEEN_TELLS
+
+
+def test_it_is_over_once_a_process_has_seen_it_pass(world: World) -> None:
+    world.start(run="r-1", by="ana").abandon()
+    world.liveness.names.add("ana@host-a")
+    second = world.acquire("r-1", by="bo")
+    assert second.late_for == HERE
+    _live(world, second, 30)
+    told = world.table.query("RUN#r-1", "LATE")
+    _live(world, second, 30)
+    assert world.table.query("RUN#r-1", "LATE") == told, "what is over is told once"
+    second.release()
+    assert world.acquire("r-1", by="cy").late_for == 0
 
 
 def test_one_far_holder_makes_the_horizon_far_even_where_the_last_one_died_here(memory: World) -> None:
@@ -148,4 +168,19 @@ def test_one_far_holder_makes_the_horizon_far_even_where_the_last_one_died_here(
     memory.acquire("r-1", by="bo", wait=60).abandon()
     memory.liveness.names.add("bo@host-a")
     held = memory.acquire("r-1", by="cy")
-    assert (held.previous, held.same_host) == (holder("bo"), False)
+    assert (held.previous, held.late_for) == (holder("bo"), FAR)
+
+
+def test_a_holder_whose_lease_was_broken_may_go_on_for_a_lease(memory: World) -> None:
+    memory.start(run="r-1", by="ana")
+    memory.process().break_lease("r-1", fence=1, reason="gone", by="root")
+    held = memory.acquire("r-1", by="bo")
+    assert (held.previous, held.late_for) == (holder("ana"), FAR + 60)
+
+
+def test_a_run_of_an_older_version_tells_of_nothing_waited(memory: World) -> None:
+    memory.start(run="r-1", by="ana")
+    memory.acquire("r-1", by="bo", wait=60).release()
+    rows = memory.table.table.rows  # type: ignore[attr-defined]
+    del rows["RUN#r-1", "LATE"]
+    assert memory.acquire("r-1", by="cy").late_for == FAR

@@ -28,7 +28,7 @@ def test_a_started_run_can_be_found_by_tenant_by_index_and_by_id(world: World) -
     lease = journal.lease("r-1")
     assert (lease.holder, lease.fence, lease.seq) == (holder("ana"), 1, 1)
     assert lease.beat_at == world.clock.now()
-    assert (held.fence, held.previous, held.same_host, held.run) == (1, None, False, "r-1")
+    assert (held.fence, held.previous, held.late_for, held.run) == (1, None, 0, "r-1")
     assert journal.verify("r-1") == 1
 
 

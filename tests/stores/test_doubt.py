@@ -7,7 +7,7 @@ import pytest
 
 from portability.model.estate import StoreSpec
 from portability.stores.base import DOUBT, Horizon, Key
-from portability.stores.dynamodb.doubt import HORIZON, Doubt, lasting
+from portability.stores.dynamodb.doubt import Doubt
 from portability.stores.dynamodb.sides import layout_of
 from tests.stores.memory_ledger import Crash, MemoryLedger
 
@@ -88,21 +88,3 @@ def test_only_what_the_journal_holds_is_settled(doubt: Doubt, ledger: MemoryLedg
         doubt.settled(batch)
     assert doubt.count == 0
     assert kept(ledger) == []
-
-
-def test_a_short_horizon_does_not_end_a_long_one(ledger: MemoryLedger) -> None:
-    assert lasting(ledger, CHANNEL, Horizon(since=90.0, seconds=60.0), monotonic=100.0) == Horizon(100.0, 50.0)
-    assert lasting(ledger, CHANNEL, Horizon(since=9.0, seconds=5.0), monotonic=10.0) == Horizon(10.0, 50.0)
-    assert lasting(ledger, CHANNEL, Horizon(since=9.0, seconds=55.0), monotonic=10.0) == Horizon(10.0, 54.0)
-
-
-def test_of_a_horizon_the_next_process_waits_what_no_process_has_waited(
-    doubt: Doubt, ledger: MemoryLedger, watch: Watch
-) -> None:
-    watch.now += 25.0
-    ledger.save_positions(CHANNEL, doubt.left())
-    assert lasting(ledger, CHANNEL, None, monotonic=9.0) == Horizon(9.0, 35.0)
-    watch.now += 35.0
-    ledger.save_positions(CHANNEL, doubt.left())
-    assert HORIZON not in ledger.load_positions(CHANNEL)
-    assert lasting(ledger, CHANNEL, None, monotonic=9.0) is None

@@ -34,8 +34,8 @@ class Kept:
         self.ledger.saved.clear()
         self.number = 0
 
-    def measure(self) -> dict[str, str]:
-        return {MEASURED: Measured(self.clock.time, 0.5, 3, 86000.0).text()}
+    def measure(self) -> Measured:
+        return Measured(self.clock.time, 0.5, 3, 86000.0)
 
     def live(self, seconds: float, *, mine: bool) -> None:
         """Every shard shows a record every second."""

@@ -9,7 +9,6 @@ import pytest
 
 from portability import errors
 from portability.stores.base import DOUBT, ChannelState, Flow, Horizon
-from portability.stores.dynamodb.doubt import HORIZON
 from tests.stores import faults
 from tests.stores.faults import Faulty
 from tests.stores.memory_ledger import MemoryLedger
@@ -160,30 +159,6 @@ def test_what_is_synced_after_a_take_over_is_synced_again_after_the_horizon(worl
         assert "park doubt" not in ledger.told, "after the horizon nothing is doubtful any more"
     finally:
         channel.close()
-
-
-def test_a_horizon_outlives_the_process_that_took_over(world: World) -> None:
-    """The first died, the second took over and left in good order, the third was told of nobody."""
-    ledger, began = MemoryLedger(), time.monotonic()
-    second = opened(world.move(), Flow.FORWARD, ledger, taken_over=Horizon(since=began, seconds=2.0))
-    second.start(ChannelState.SYNC)
-    second.stop()
-    assert HORIZON in ledger.load_positions(second.name)
-    move = world.move()
-    third = opened(move, Flow.FORWARD, ledger, done=move.units(Flow.FORWARD))
-    third.start(ChannelState.SYNC)
-    try:
-        world.fill(world.pool, [world.item(0, value="new")])
-        until(lambda: len(world.mine(world.silo)) == 1)
-        world.fill(world.silo, [world.item(0, value="old")])  # the first one's last write
-        third.settle(patience=10)
-        assert time.monotonic() >= began + 1.9, "or somewhat later: what nobody was there for is waited again"
-        world.assert_equal(world.pool, world.silo)
-        third.stop()
-        assert HORIZON not in ledger.load_positions(third.name), "nobody waits for it again"
-    finally:
-        third.close()
-    assert not ledger.load_positions(third.name)
 
 
 def test_two_syncs_of_a_key_never_overlap_and_the_later_one_reads_the_later_state(world: World) -> None:

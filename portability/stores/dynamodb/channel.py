@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from portability import errors
 from portability.model.status import ParkReason
 from portability.stores.base import ChannelState, Horizon, Key, Lag, Ledger
-from portability.stores.dynamodb.doubt import lasting
 from portability.stores.dynamodb.drain import Drain
 from portability.stores.dynamodb.plane import chunks, distinct
 from portability.stores.dynamodb.poller import Poller
@@ -46,9 +45,8 @@ class DynamoChannel:
         self._wanted = ChannelState.PARK
         self._turns = 0
         self._death: BaseException | None = None
-        horizon = lasting(ledger, self.name, taken_over, monotonic=wiring.monotonic())
-        self._poller.litter.lands_until = 0.0 if horizon is None else horizon.since + horizon.seconds
-        wiring.sync.doubt.attach(ledger, self.name, horizon)
+        self._poller.litter.lands_until = 0.0 if taken_over is None else taken_over.since + taken_over.seconds
+        wiring.sync.doubt.attach(ledger, self.name, taken_over)
         wiring.sync.unwritable.attach(ledger, self.name)
 
     # -------------------------------------------------------------------------------------------------- start and stop

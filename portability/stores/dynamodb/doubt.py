@@ -9,25 +9,6 @@ from dataclasses import dataclass
 from portability.stores.base import DOUBT, Horizon, Key, Ledger
 from portability.stores.dynamodb.layout import KeyId, Layout
 
-HORIZON = "horizon|"
-"""The position that says for how many seconds more a replaced process's writes may land."""
-
-
-def lasting(ledger: Ledger, channel: str, taken_over: Horizon | None, *, monotonic: float) -> Horizon | None:
-    """The horizon of whichever process was taken over, kept in the journal until a process has seen it pass.
-
-    A process that took over and left in good order is followed by one that knows nothing of the first: its late
-    writes are the same. Only what processes have waited themselves counts, since one's clock may be hours from
-    another's: time in which there was none is waited again.
-    """
-    kept = float(ledger.load_positions(channel).get(HORIZON, 0.0))
-    left = kept if taken_over is None else max(kept, taken_over.since + taken_over.seconds - monotonic)
-    if left <= 0.0:
-        return None
-    if left > kept:
-        ledger.save_positions(channel, {HORIZON: f"{left:.3f}"})
-    return Horizon(since=monotonic, seconds=left)
-
 
 @dataclass(frozen=True)
 class Due:
@@ -105,14 +86,6 @@ class Doubt:
                     new.append(key)
         if new:
             self._add(new, taken.since + taken.seconds)
-
-    def left(self) -> dict[str, str]:
-        """What the journal is to hold of the horizon that was taken over: what is left of it, "" for nothing."""
-        taken = self._taken_over
-        if taken is None:
-            return {}
-        left = taken.since + taken.seconds - self._monotonic()
-        return {HORIZON: f"{left:.3f}" if left > 0.0 else ""}
 
     def secure(self) -> None:
         """Bring into the journal what it refused before. A write must not go on while one of its keys' doubts is not.

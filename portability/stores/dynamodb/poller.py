@@ -86,7 +86,7 @@ class Poller:
         self.synced = self.parked = self.foreign = 0
         self.refreshes = Ticket()
         self.flushes = Ticket()
-        self._savings = Savings(ledger, wiring.name, wiring.pace, wiring.monotonic, self._measure)
+        self._savings = Savings(ledger, wiring.name, wiring.pace, wiring.monotonic, self.measured)
         self._news = news
         self._subscription: Subscription | None = None
         self._expired: set[KeyId] = set()  # of those learnt: DynamoDB deleted them, and nobody else touched them
@@ -320,9 +320,6 @@ class Poller:
             backlog=self.backlog,
             retention_left_seconds=None if behind is None else round(DAY - behind, 3),
         )
-
-    def _measure(self) -> dict[str, str]:
-        return {MEASURED: self.measured().text()} | self.w.sync.doubt.left()
 
     @property
     def backlog(self) -> int:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
-from portability.stores.base import Ledger
+from portability.stores.base import MEASURED, Ledger, Measured
 from portability.stores.dynamodb.feed import Feed
 from portability.stores.dynamodb.wiring import Pace
 
 
 class Savings:
-    """The positions of one channel, made durable with what the channel measures of itself. For one thread."""
+    """The positions of one channel, made durable with what the channel measured of itself. For one thread."""
 
     def __init__(
-        self,
-        ledger: Ledger,
-        channel: str,
-        pace: Pace,
-        monotonic: Callable[[], float],
-        measure: Callable[[], Mapping[str, str]],
+        self, ledger: Ledger, channel: str, pace: Pace, monotonic: Callable[[], float], measure: Callable[[], Measured]
     ) -> None:
         self._ledger = ledger
         self._channel = channel
@@ -49,7 +44,7 @@ class Savings:
             self._saved_stale = now
         self._saved, self._rows = now, len(saving)
         if measured:
-            saving |= self._measure()
+            saving[MEASURED] = self._measure().text()
             self._measured = now
         if saving:
             self._ledger.save_positions(self._channel, saving)

@@ -51,10 +51,10 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="horizon-outlives-its-process",
-        file="portability/stores/dynamodb/doubt.py",
-        before='return {HORIZON: f"{left:.3f}" if left > 0.0 else ""}',
-        after='return {HORIZON: ""}',
-        test="tests/stores/test_writes_engine.py::test_a_horizon_outlives_the_process_that_took_over",
+        file="portability/journal/lease.py",
+        before="left = waited.left\n",
+        after="left = 0.0\n",
+        test=("tests/journal/test_stale.py::test_a_clean_release_does_not_end_the_horizon_of_a_holder_replaced_before"),
         why="a write of a process before the one before would land unnoticed",
     ),
     Mutant(
