@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 
@@ -182,7 +183,7 @@ class FakeContext:
 
     def commit(self, fact: Fact, data: Mapping[str, Any], items: Sequence[dict[str, Any]] = ()) -> Entry:
         if items:
-            self.aws.dynamodb().transact(list(items), token=f"{self.run}-{len(self.journal.entries)}"[-36:])
+            self.aws.dynamodb().transact(list(items), token=uuid4().hex)
         return self.journal.append(fact, data)
 
     def load_cursors(self) -> dict[str, Cursor]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -22,7 +22,6 @@ from tests.steps_data.fake_dynamo import FakeDynamo
 from tests.steps_data.run_plan import ESTATE
 
 TENANT, RUN, OTHER = "tenant-42", "r-ONE", "r-TWO"
-TOKENS = itertools.count(1)
 RECORD = {
     "tenantTier": {"S": "basic"},
     "dedicatedTenancy": {"BOOL": False},
@@ -61,7 +60,7 @@ class Place:
             fields=fields,
             stamp_after=stamp.after(FLIPPED),
         )
-        self.dynamo.transact([member], token=f"{next(TOKENS):032}")
+        self.dynamo.transact([member], token=uuid4().hex)
 
 
 @pytest.fixture(params=["fake", "engine"])
@@ -272,19 +271,19 @@ def test_a_stack_row_goes_from_its_old_name_to_its_new_one_and_keeps_the_rest(pl
     table = place.estate.stack_mapping.table if place.estate.stack_mapping else ""
     member = place.table.stack_member(TENANT, before=None, after="stack-a")
     assert member is not None
-    place.dynamo.transact([member], token=f"{next(TOKENS):032}")
+    place.dynamo.transact([member], token=uuid4().hex)
     assert place.table.stack_row(TENANT) == "stack-a"
     place.dynamo.update(table, {"tenantId": {"S": TENANT}}, "SET #w = :w", {"#w": "waveNumber"}, {":w": {"S": "1"}})
     moved = place.table.stack_member(TENANT, before="stack-a", after="stack-b")
     assert moved is not None
-    place.dynamo.transact([moved], token=f"{next(TOKENS):032}")
+    place.dynamo.transact([moved], token=uuid4().hex)
     assert place.dynamo.get(table, {"tenantId": {"S": TENANT}}) == {
         "tenantId": {"S": TENANT},
         "stackName": {"S": "stack-b"},
         "waveNumber": {"S": "1"},
     }
     with pytest.raises(errors.ConditionFailed):
-        place.dynamo.transact([moved], token=f"{next(TOKENS):032}")
+        place.dynamo.transact([moved], token=uuid4().hex)
     assert place.table.remove_stack_row(TENANT, "stack-a") is False
     assert place.table.remove_stack_row(TENANT, "stack-b") is True
     assert place.table.stack_row(TENANT) is None

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Self, cast
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -98,7 +99,7 @@ class Tables:
 
     def _transact(self, items: Sequence[dict[str, Any]]) -> None:
         if items:
-            self.dynamo.transact(items, token=f"{next(TOKENS):036}")
+            self.dynamo.transact(items, token=uuid4().hex)
 
     def _make(self, table: str, keys: Sequence[str]) -> None:
         self.dynamo.create_table(
@@ -121,9 +122,6 @@ class Tables:
             start = page.next
             if start is None:
                 return found
-
-
-TOKENS = itertools.count(1)
 
 
 class Writer:
@@ -187,7 +185,7 @@ class Writer:
                 }
             )
         try:
-            dynamo.transact(members, token=f"{next(TOKENS):036}")
+            dynamo.transact(members, token=uuid4().hex)
         except (errors.ConditionFailed, errors.TransactionConflict):
             self.refused += 1
             return
