@@ -24,6 +24,7 @@ shapes = st.builds(
     items=st.integers(0, 6),
     busy=st.sampled_from((0.5, 1.0, 0.1, 0.0)),
     attempts=st.integers(1, 2),
+    off=st.sampled_from((0.0, 3600.0, -3600.0, 86400.0, -86400.0)),
     seed=st.integers(0, 2**16),
 )
 trouble = troubles(tuple(VERBS))

@@ -28,7 +28,8 @@ from portability.retry import Retry
 from portability.steps.directory import ABORTED, FENCED, FLIPPED, LIFTED, STAMP
 from portability.stores.base import Flow, channel_name
 from portability.stores.dynamodb.parking import is_pending
-from tests.machine.wires import Effect, Guard, Seen, TownClock, WiredDynamo, WiredTable
+from tests.machine.trouble import THERE
+from tests.machine.wires import Effect, Guard, HostClock, Seen, TownClock, WiredDynamo, WiredTable
 from tests.steps_data.fake_store import Shelf
 from tests.steps_data.run_plan import DIRECTORY, ESTATE, MAPPING, TENANT
 from tests.steps_data.run_world import Estate42, Killed
@@ -52,6 +53,7 @@ class Shape:
     busy: float = 0.5
     attempts: int = 2
     soak: str = "1h"
+    off: float = 0.0  # seconds by which the other host's clock is off
     seed: int = 0
 
 
@@ -270,13 +272,17 @@ class Town(Estate42):
         """The journal as a process on `host` sees it."""
         return MemoryJournal(
             self.plan.estate.journal,
-            self.clock,
+            self.clock_of(host),
             retry or Retry(attempts=1),
             table=self.table,
             liveness=Seen(self, host),
             heartbeat="steady",
             new_id=lambda: f"w{next(self.ids):09d}",
         )
+
+    def clock_of(self, host: str) -> HostClock:
+        """The time as a process on `host` tells it."""
+        return HostClock(self.clock, self.shape.off if host == THERE else 0.0)
 
     def open(self) -> bool:
         """Whether the tenant has an active run."""

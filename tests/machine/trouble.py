@@ -222,7 +222,7 @@ def _sleep() -> None:
 # ------------------------------------------------------------------------------------------------------------ drawing
 
 moments = st.one_of(st.integers(0, MOMENTS), st.integers(0, 40))
-few = st.sampled_from((0, 1, 2, 4, 12))
+few = st.sampled_from((0, 1, 2, 4, 12, 60, 400))
 
 places = st.sampled_from((ANY, DIRECTORY))
 kills = st.builds(

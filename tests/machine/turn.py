@@ -101,7 +101,7 @@ class Turn(Process):
             journal=self.town.journal(self.host, self.retry),
             holder=self.mine,
             operator="me",
-            clock=self.town.clock,
+            clock=self.town.clock_of(self.host),
             rng=self.town.rng,
             estate=self.town.plan.estate,
             stop=self.stop,
@@ -127,7 +127,7 @@ class Turn(Process):
             aws=self.aws,
             moves=self.moves,
             build=lambda _spec: self.steps()[0],
-            clock=self.town.clock,
+            clock=self.town.clock_of(self.host),
             retry=self.retry,
             rng=random.Random(f"{self.town.shape.seed}/{self.pid}"),
             write_elsewhere=self._elsewhere if self.town.elsewhere else None,
@@ -248,5 +248,7 @@ class Turn(Process):
     def preview(self) -> list[Change]:
         """What `plan` shows."""
         town, kinds = self.town, {step.uses: step for step in self.steps()}
-        seen = Observation(plan=town.plan, aws=self.aws, moves=self.moves, clock=town.clock, retry=self.retry)
+        seen = Observation(
+            plan=town.plan, aws=self.aws, moves=self.moves, clock=town.clock_of(self.host), retry=self.retry
+        )
         return changes(seen, [(spec.id, kinds[spec.uses]) for spec in town.plan.steps])

@@ -71,6 +71,23 @@ class TownClock(Clock):
 
 
 @dataclass(frozen=True)
+class HostClock:
+    """A host's clock: it is off by so many seconds, and measures as well as any."""
+
+    true: Clock
+    off: float
+
+    def now(self) -> float:
+        return self.true.now() + self.off
+
+    def monotonic(self) -> float:
+        return self.true.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        self.true.sleep(seconds)
+
+
+@dataclass(frozen=True)
 class Seen:
     """What one host knows of processes: its own, and of the others nothing."""
 
