@@ -194,12 +194,13 @@ def routed(stage: Stage, journey: Journey, trial: Trial) -> bool:
     """Two routers enforce the fence, one of them late by what the point says; the operator's probe asks both."""
     scene, how = stage.scene, trial.point.name
     endless = LAGS[how] > TOO_LONG
-    with routers(scene, [0.1, LAGS[how]]) as (made, urls), ExitStack() as stack:
+    with routers(scene, [0.1, 0.1]) as (made, urls), ExitStack() as stack:
         estate = merge(merge(dict(ROUTED.estate), probed(urls)), BUDGET if endless else {})
         stack.enter_context(estate_with(scene, estate))
         more = crowd(scene, trial, ROUTED, endpoints=urls)
         with cutting_over(stage, journey) as act, more.writing():
             more.goes_on(within=WITHIN)
+            made[1].lag = LAGS[how]  # not before: the probe of an earlier cutover looks at the policy too
             left = serving(scene)
             with timed(stage, f"{ROUTED.name}, one of which lags by {how}", more):
                 ran = scene.run(*act.words(scene))
