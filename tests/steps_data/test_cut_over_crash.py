@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from portability import errors
+from portability.engine.runner import Options
 from portability.model.estate import Estate
 from portability.model.status import Fact, Goal, RunState
 from tests.steps_data.run_plan import ESTATE
@@ -191,4 +192,24 @@ def test_nothing_flips_while_a_write_of_a_replaced_process_may_land() -> None:
     fenced, flipped = (next(e.at for e in entries if e.fact is fact) for fact in (Fact.FENCED, Fact.FLIPPED))
     assert fenced >= resumed + 600
     assert flipped < fenced + 5, "the wait is before the fence: the tenant does not notice it"
+    estate.check_end("target")
+
+
+def test_a_third_process_waits_for_the_writes_of_the_first() -> None:
+    """The second was stopped in good order; that a day has gone by since no clock tells."""
+    declared = msgspec.convert({**ESTATE, "journal": {**ESTATE["journal"], "horizon": "600s"}}, Estate)
+    estate = Estate42(declared)
+    estate.writing = False
+    with pytest.raises(Killed):
+        Process(estate, kill_at=0, trap_from="copy-data").go()
+    began = estate.clock.now()
+    with pytest.raises(errors.Parked):
+        Process(estate).go(options=Options(until="copy-data"))
+    waited = estate.clock.now() - began
+    estate.clock.sleep(86_400)
+    began = estate.clock.now()
+    Process(estate).go()
+    fenced = next(entry.at for entry in estate.entries() if entry.fact is Fact.FENCED)
+    assert waited < 60
+    assert began + 600 - waited <= fenced < began + 605
     estate.check_end("target")

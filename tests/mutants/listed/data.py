@@ -54,7 +54,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="portability/journal/lease.py",
         before="left = waited.left\n",
         after="left = 0.0\n",
-        test=("tests/journal/test_stale.py::test_a_clean_release_does_not_end_the_horizon_of_a_holder_replaced_before"),
+        test="tests/steps_data/test_cut_over_crash.py::test_a_third_process_waits_for_the_writes_of_the_first",
         why="a write of a process before the one before would land unnoticed",
     ),
     Mutant(
