@@ -29,7 +29,7 @@ from portability.steps.directory import ABORTED, FENCED, FLIPPED, LIFTED, STAMP
 from portability.stores.base import Flow, channel_name
 from portability.stores.dynamodb.parking import is_pending
 from tests.machine.trouble import THERE
-from tests.machine.wires import Effect, Guard, HostClock, Seen, TownClock, WiredDynamo, WiredTable
+from tests.machine.wires import Effect, Guard, HostClock, Late, Seen, TownClock, WiredDynamo, WiredTable
 from tests.steps_data.fake_store import Shelf
 from tests.steps_data.run_plan import DIRECTORY, ESTATE, MAPPING, TENANT
 from tests.steps_data.run_world import Estate42, Killed
@@ -55,15 +55,6 @@ class Shape:
     soak: str = "1h"
     off: float = 0.0  # seconds by which the other host's clock is off
     seed: int = 0
-
-
-@dataclass
-class Late:
-    """An effect on its way: it lands after so many moments, and in no case after its horizon."""
-
-    effect: Effect
-    moments: int
-    until: float
 
 
 class Town(Estate42):

@@ -70,6 +70,15 @@ class TownClock(Clock):
         super().sleep(seconds)
 
 
+@dataclass
+class Late:
+    """An effect on its way: it lands after so many moments, and in no case after its horizon."""
+
+    effect: Effect
+    moments: int
+    until: float
+
+
 @dataclass(frozen=True)
 class HostClock:
     """A host's clock: it is off by so many seconds, and measures as well as any."""
