@@ -23,8 +23,8 @@ from tests.crash.stage import Stage, Trial
 
 Say = Callable[[str], None]
 
-OF_A_SCENE = 16
-"""Trials that a scene with an engine of its own is used for."""
+SCENE_LASTS = 200.0
+"""Seconds after which no trial begins in a scene with an engine of its own."""
 
 
 @dataclass
@@ -51,8 +51,8 @@ class Tally:
 class Campaign:
     """`engine` and `moto` are endpoints that only this campaign uses; scenes are made in `folder`.
 
-    With `own_engine` each scene has a DynamoDB Local of its own, and ends after some trials: it reads a stream the
-    slower the more was ever written to any.
+    With `own_engine` each scene has a DynamoDB Local of its own, and ends after some minutes: it describes a stream,
+    and writes to it, the slower the more was ever written to any.
     """
 
     engine: str
@@ -71,6 +71,7 @@ class Campaign:
     _stage: Stage | None = None
     _row: tuple[str, Trials] | None = None
     _scenes: int = 0
+    _ends: float = 0.0
 
     def stage(self) -> Stage:
         """The scene in use, or a new one."""
@@ -84,6 +85,7 @@ class Campaign:
                 opened(self.shape, folder, dynamodb=engine, moto=self.moto, seed=self.seed)
             )
             self._stage = Stage(scene, met=self.met, pauses=self.pauses)
+            self._ends = time.monotonic() + SCENE_LASTS if self.own_engine else float("inf")
         return self._stage
 
     def close(self) -> None:
@@ -100,14 +102,13 @@ class Campaign:
         """Hold every trial; how many were left out for the want of time."""
         left, again = list(trials), self.again
         missed: list[Trial] = []
-        held = 0
         while (left or missed) and time.monotonic() < until:
             if not left:
                 left, missed, again = volleys(missed, a_step=1), [], False
             stage = self.stage()
             fine, more = self._hold(stage, left.pop(_next(left, stage)), again=again)
-            missed, held = [*missed, *more], held + 1
-            if not fine or (self.own_engine and held % OF_A_SCENE == 0):
+            missed += more
+            if not fine or time.monotonic() > self._ends:
                 self.close()
         return sum(len(trial.points) for trial in [*left, *missed])
 
