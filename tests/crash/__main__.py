@@ -13,8 +13,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from tests.crash import pauses
 from tests.crash.campaign import Campaign, outcome
 from tests.crash.elsewhere.base import Named
 from tests.crash.elsewhere.listed import ELSEWHERE
+from tests.crash.own_engine import own_engine
 from tests.crash.results import EVERY, Result, commit, keep
 from tests.crash.rows import ROWS, share, trials, volleys
 from tests.crash.stage import Trial
@@ -44,7 +44,7 @@ def main() -> int:
     try:
         with own.own_server("crash") as moto, tempfile.TemporaryDirectory(prefix="portability-crash-") as folder:
             endpoint, again = own.dynamodb_local().endpoint, not (options.sample or options.trial)
-            campaign = Campaign(endpoint, moto.endpoint, Path(folder), seed, say, again=again, own_engine=_an_engine)
+            campaign = Campaign(endpoint, moto.endpoint, Path(folder), seed, say, again=again, own_engine=own_engine)
             try:
                 left = _go(campaign, options, seed)
             finally:
@@ -68,16 +68,6 @@ def _found(campaign: Campaign, options: argparse.Namespace, seed: int) -> tuple[
     what = f"shard {options.shard}"
     waited = pauses.measured(campaign.pauses, what=what, seed=seed, commit=commit())
     return outcome(campaign.tallies, what=what, seed=seed), waited
-
-
-@contextmanager
-def _an_engine() -> Iterator[str]:
-    """A DynamoDB Local until the block ends; its endpoint."""
-    own = engines.own(Path(tempfile.mkdtemp(prefix="portability-engines-")))
-    try:
-        yield own.dynamodb_local().endpoint
-    finally:
-        own.end()
 
 
 def _go(campaign: Campaign, options: argparse.Namespace, seed: int) -> int:

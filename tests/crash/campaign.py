@@ -15,6 +15,7 @@ from tests.crash.catalog import FAULTS
 from tests.crash.elsewhere.base import Around, Elsewhere, Made, Named, Trials
 from tests.crash.elsewhere.listed import ELSEWHERE
 from tests.crash.journeys import JOURNEYS
+from tests.crash.own_engine import OwnEngine
 from tests.crash.points import Point
 from tests.crash.results import Result, commit
 from tests.crash.rows import volleys
@@ -23,7 +24,7 @@ from tests.crash.stage import Stage, Trial
 
 Say = Callable[[str], None]
 
-SCENE_LASTS = 200.0
+SCENE_LASTS = 600.0
 """Seconds after which no trial begins in a scene with an engine of its own."""
 
 
@@ -51,8 +52,8 @@ class Tally:
 class Campaign:
     """`engine` and `moto` are endpoints that only this campaign uses; scenes are made in `folder`.
 
-    With `own_engine` each scene has a DynamoDB Local of its own, and ends after some minutes: it describes a stream,
-    and writes to it, the slower the more was ever written to any.
+    With `own_engine` each scene has a DynamoDB Local of its own, and ends after some minutes: an engine gets slower
+    with all that was ever written.
     """
 
     engine: str
@@ -61,7 +62,7 @@ class Campaign:
     seed: int
     say: Say
     again: bool = False  # whether what a volley did not meet is tried once more
-    own_engine: Callable[[], AbstractContextManager[str]] | None = None
+    own_engine: Callable[[], AbstractContextManager[OwnEngine]] | None = None
     shape: str = "reference"
     elsewhere: Mapping[str, Elsewhere] = field(default_factory=lambda: ELSEWHERE)
     tallies: dict[str, Tally] = field(default_factory=dict)
@@ -80,9 +81,9 @@ class Campaign:
             self._scenes += 1
             folder = self.folder / f"scene-{self._scenes}"
             folder.mkdir()
-            engine = self._open.enter_context(self.own_engine()) if self.own_engine else self.engine
+            own = self._open.enter_context(self.own_engine()) if self.own_engine else OwnEngine(self.engine)
             scene = self._open.enter_context(
-                opened(self.shape, folder, dynamodb=engine, moto=self.moto, seed=self.seed)
+                opened(self.shape, folder, dynamodb=own.endpoint, moto=self.moto, seed=self.seed, seeded=own.seeded)
             )
             self._stage = Stage(scene, met=self.met, pauses=self.pauses)
             self._ends = time.monotonic() + SCENE_LASTS if self.own_engine else float("inf")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,10 +126,12 @@ def opened(
     seed: object,
     overrides: Mapping[str, Any] | None = None,
     writers: int = 2,
+    seeded: Callable[[], None] = lambda: None,
 ) -> Iterator[Scene]:
-    """A seeded scene until the block ends."""
+    """A scene until the block ends. It is `seeded` before anything is at work in it."""
     estate = merge(QUICK, overrides or {})
     made = make_world(shape, folder, dynamodb=dynamodb, moto=moto, items=ITEMS, overrides=estate)
+    seeded()
     _quicken(made.config, folder / "recipes", ROOT / "plans" if shape == "reference" else ROOT / "plans" / shape)
     scene = Scene(shape=shape, folder=folder, env=made.env | {"HOME": os.environ.get("HOME", "/")}, config=made.config)
     scene.wire = Faulty(journal=scene.journal_table)

@@ -7,6 +7,7 @@ engines`) puts it under `.engines/`. `DYNAMODB_LOCAL_URL` names a running one in
 from __future__ import annotations
 
 import base64
+import contextlib
 import fcntl
 import hashlib
 import http.client
@@ -14,6 +15,7 @@ import os
 import re
 import shutil
 import socket
+import sqlite3
 import subprocess
 import tarfile
 import tempfile
@@ -70,10 +72,11 @@ def ensure_installed(cache: Path = CACHE) -> Path:
     return home
 
 
-def start(log: Path, spawned: Callable[[int], None] = lambda _: None) -> Running:
-    """Start one in memory on a free port and wait until it answers; its output goes to `log`.
+def start(log: Path, spawned: Callable[[int], None] = lambda _: None, *, files: Path | None = None) -> Running:
+    """Start one on a free port and wait until it answers; its output goes to `log`.
 
-    `spawned` hears the process id at once, long before it answers.
+    It keeps its tables in memory, or as SQLite's `files` in a folder, where `index` finds them. `spawned` hears the
+    process id at once, long before it answers.
     Raises EngineMissingError with the end of the log.
     """
     named = os.environ.get("DYNAMODB_LOCAL_URL")
@@ -84,18 +87,19 @@ def start(log: Path, spawned: Callable[[int], None] = lambda _: None) -> Running
         raise EngineMissingError(message)
     home = ensure_installed()
     for _ in range(ATTEMPTS):
-        running = _start_on(_free_port(), home, log, spawned)
+        running = _start_on(_free_port(), home, log, spawned, files)
         if running is not None:
             return running
     message = f"DynamoDB Local did not come up within {START_WITHIN:.0f} s:\n{_tail(log)}"
     raise EngineMissingError(message)
 
 
-def _start_on(port: int, home: Path, log: Path, spawned: Callable[[int], None]) -> Running | None:
+def _start_on(port: int, home: Path, log: Path, spawned: Callable[[int], None], files: Path | None) -> Running | None:
     # Without -sharedDb every access key has a database of its own: a world is isolated by its key.
     argv = [
         "java", "-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-Djava.library.path=./DynamoDBLocal_lib",
-        "-jar", "DynamoDBLocal.jar", "-port", str(port), "-inMemory", "-disableTelemetry",
+        "-jar", "DynamoDBLocal.jar", "-port", str(port), "-disableTelemetry",
+        *(["-inMemory"] if files is None else ["-dbPath", str(files)]),
     ]  # fmt: skip
     with log.open("wb") as out:
         process = subprocess.Popen(
@@ -121,6 +125,16 @@ def _already_there(url: str) -> Running:
         message = f"DYNAMODB_LOCAL_URL is set to {url} and nothing answers there"
         raise EngineMissingError(message)
     return Running(endpoint=url.rstrip("/"), version="unknown (DYNAMODB_LOCAL_URL)", pid=None)
+
+
+def index(files: Path) -> None:
+    """Give the databases of an engine the index that it lacks: of a stream's records, by stream and sequence number.
+
+    Without it the engine reads all records of older streams for the first one of a stream, and does so at each write.
+    """
+    for path in files.glob("*.db"):
+        with contextlib.closing(sqlite3.connect(path, timeout=START_WITHIN)) as database, database:
+            database.execute("CREATE INDEX IF NOT EXISTS us_of_stream ON us (StreamID, SequenceNumber)")
 
 
 def answers(host: str, port: int) -> bool:

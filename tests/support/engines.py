@@ -45,10 +45,14 @@ class Engine(msgspec.Struct, frozen=True):
 
 
 class Engines:
-    """The engines of one test job, met at a folder that its processes share."""
+    """The engines of one test job, met at a folder that its processes share.
 
-    def __init__(self, folder: Path) -> None:
+    `files` is where DynamoDB Local keeps its tables; without it, in memory.
+    """
+
+    def __init__(self, folder: Path, files: Path | None = None) -> None:
         self.folder = folder
+        self.files = files
 
     def dynamodb_local(self) -> Engine:
         """Ensure DynamoDB Local. Raises EngineMissingError."""
@@ -94,8 +98,10 @@ class Engines:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _start_dynamodb_local(self) -> Engine:
-        log = self.folder / f"{DYNAMODB_LOCAL}.log"
-        running = dynamodb_local.start(log, lambda pid: self._record(SPAWNED, _engine("", "", pid)))
+        def spawned(pid: int) -> None:
+            self._record(SPAWNED, _engine("", "", pid))
+
+        running = dynamodb_local.start(self.folder / f"{DYNAMODB_LOCAL}.log", spawned, files=self.files)
         return _engine(running.endpoint, running.version, running.pid)
 
     def _start_moto(self) -> Engine:
@@ -161,10 +167,10 @@ class Engines:
             yield
 
 
-def own(folder: Path) -> Engines:
+def own(folder: Path, files: Path | None = None) -> Engines:
     """Make this process the owner of the engines in `folder`: it calls `end()`."""
     folder.mkdir(parents=True, exist_ok=True)
-    engines = Engines(folder)
+    engines = Engines(folder, files)
     engines._record("owner", _engine("", "", os.getpid()))
     return engines
 
