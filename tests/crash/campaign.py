@@ -24,7 +24,7 @@ from tests.crash.stage import Stage, Trial
 
 Say = Callable[[str], None]
 
-SCENE_LASTS = 600.0
+SCENE_LASTS = 1800.0
 """Seconds after which no trial begins in a scene with an engine of its own."""
 
 
