@@ -18,7 +18,7 @@ documented (`portability explain PORT-E105`); the exit code belongs to the famil
     ├── Unauthorised             4  credentials missing, expired, or lacking a permission
     ├── LeaseHeld                5  another live holder, another run, or another target
     ├── PlanRejected             6  stale, spent, edited or made for another estate
-    ├── Parked                   7  a gate, an approval, `--until`, postponed; resumable, nothing frozen
+    ├── Parked                   7  a gate, `--until`, postponed; resumable, nothing frozen
     ├── StepFailed               8  a step failed after its retries; resumable
     ├── SelfUnwound              9  the run took itself back; the source serves
     ├── UnwindIncomplete        10  an undo failed; an operator is needed

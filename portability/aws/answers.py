@@ -92,6 +92,9 @@ LATER = frozenset(
 
 SERVER_ERROR = 500
 TOO_MANY = 429
+INDEFINITE = (errors.NoDefiniteAnswer, errors.Unavailable)
+"""Answers to a write that may still land."""
+
 LONGEST = 300  # characters of a service's message
 
 

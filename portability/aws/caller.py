@@ -38,8 +38,8 @@ class Caller:
       or `Unavailable`; a time-out or a cut answer of a read is `Unavailable`.
     * **Anything else** makes exactly one HTTP attempt. A time-out, reset or cut answer is `NoDefiniteAnswer`: the
       effect may land late. `Unavailable` (5xx) is no definite answer either, the service may have acted; for a data
-      write treat both as doubt. `Throttled`, `ConditionFailed`, `TransactionConflict` and `BadRequest` are definite:
-      nothing was done.
+      write treat both as doubt. `unanswered` is called before either is raised. `Throttled`, `ConditionFailed`,
+      `TransactionConflict` and `BadRequest` are definite: nothing was done.
     * `EndpointDown`: no connection was made, nothing was sent. `Unauthorised`: nothing was done.
     * **Lost time.** When the service refuses the signature's time, nothing was done, and this process may have stood
       still long enough to lose its lease. A read is signed once more. A write is signed once more only after
@@ -48,9 +48,15 @@ class Caller:
     * `LeaseLost` from `look` or `lost_time`, and `ReadOnlyClient`, come out as they were raised.
     """
 
-    def __init__(self, retry: Retry, lost_time: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        retry: Retry,
+        lost_time: Callable[[], None] | None = None,
+        unanswered: Callable[[], None] | None = None,
+    ) -> None:
         self._retry = retry
         self._lost_time = lost_time
+        self._unanswered = unanswered
 
     def __call__(self, method: Callable[..., T], /, **request: Any) -> T:
         """Run one boto3 method with keyword arguments as the AWS API names them."""
@@ -90,7 +96,10 @@ class Caller:
             if not read and self._lost_time is not None:
                 self._lost_time()
         # Raised outside of `except`: botocore's own message, which may quote an item, is in no traceback.
-        raise answers.translate(failure, operation=f"{service}.{operation}", mutating=not read, where=where)
+        told = answers.translate(failure, operation=f"{service}.{operation}", mutating=not read, where=where)
+        if not read and self._unanswered is not None and isinstance(told, answers.INDEFINITE):
+            self._unanswered()
+        raise told
 
 
 def operation_of(method: Callable[..., Any]) -> tuple[str, str]:

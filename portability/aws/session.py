@@ -69,7 +69,8 @@ class Aws:
     `read_only` clients refuse every operation outside an allow-list before it is sent. `look` is called after a
     mutating request was signed and before each send of it (retries too), and raises when the lease is lost.
     `lost_time` is called when a write's signature was refused for its time, before it is signed once more: it reads the
-    lease from the journal and raises `LeaseLost` if it is another's (see `Caller`). `retry` repeats reads only; every
+    lease from the journal and raises `LeaseLost` if it is another's; `unanswered` is called when a write went without a
+    definite answer (see `Caller`). `retry` repeats reads only; every
     other call is one HTTP attempt. Time-outs are seconds. `role` is a role's ARN, assumed and renewed by itself.
     `wire=False` has boto3 carry the hot operations too, with the same answers.
     """
@@ -83,6 +84,7 @@ class Aws:
         look: Callable[[], None] | None = None,
         retry: Retry | None = None,
         lost_time: Callable[[], None] | None = None,
+        unanswered: Callable[[], None] | None = None,
         connect_timeout: float = CONNECT_TIMEOUT,
         read_timeout: float = READ_TIMEOUT,
         wire: bool = True,
@@ -93,7 +95,7 @@ class Aws:
         self._region = region
         self._read_only = read_only
         self._look = look
-        self._call = Caller(retry or Retry(), lost_time)
+        self._call = Caller(retry or Retry(), lost_time, unanswered)
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
         self._own_wire = wire

@@ -201,6 +201,7 @@ class Desk:
             read_only=False,
             look=held.look,
             lost_time=held.reread,
+            unanswered=held.unanswered,
             retry=self.retry,
         )
         world = World(

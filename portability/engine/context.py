@@ -102,6 +102,10 @@ class RunContext:
         """Where the step tells how far it is."""
         return for_step(self.observer, self.run, self.step)
 
+    def late_left(self) -> float:
+        """Seconds until nothing that any process of this run sent can land any more."""
+        return self.held.late_left()
+
     @property
     def view(self) -> RunView:
         """The run as its entries tell it now."""

@@ -25,7 +25,9 @@ class Window(Value, frozen=True, kw_only=True):
 
 
 class Evidence(Value, frozen=True, kw_only=True):
-    """`{name: evidence, with: {file: audits/premium.pdf, sha256: …}}`: the file must be there, with that digest."""
+    """`{name: evidence, with: {file: audits/premium.pdf, sha256: …}}`: the file must be there, with the digest if
+    one is named.
+    """
 
     file: str
     sha256: str | None = None

@@ -25,7 +25,8 @@ def run_hook(argv: Sequence[str], facts: Mapping[str, Any], *, enabled: bool, ti
     """
     if not enabled:
         msg = f"the recipe names a hook ({argv[0]}), but this estate does not enable hooks"
-        raise errors.StepFailed(msg, next=f"set `hooks: {{enabled: true}}` in the estate, then {errors.AGAIN}")
+        fix = "portability cancel, then set `hooks: {enabled: true}`: a run keeps the estate that it began with"
+        raise errors.StepFailed(msg, next=fix)
     environment = {name: os.environ[name] for name in KEPT if name in os.environ}
     try:
         done = subprocess.run(

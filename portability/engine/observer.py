@@ -10,7 +10,8 @@ class Observer(Protocol):
     """Called from the runner and, through `Context.progress`, from steps; may be called from any thread.
 
     `event` is one of `run_started`, `step_started`, `step_done`, `step_skipped`, `step_failed`, `step_undone`,
-    `parked`, `resumed`, `flipped`, `soaking`, `reversed`, `completed`, `unwound`, or a step's own progress event.
+    `parked`, `resumed`, `flipped`, `soaking`, `reversed`, `ending`, `completed`, `unwound`, or a step's own progress
+    event.
     """
 
     def __call__(self, event: str, /, **fields: Any) -> None:

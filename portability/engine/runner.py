@@ -99,7 +99,7 @@ class Runner:
             self.held.append(Fact.GOAL, {"goal": Goal.CANCEL.value})
         self.find_out()
         if self.held.view().state is RunState.UNWINDING:
-            unwind(self.held, self.route, self.context, self.observer)
+            unwind(self.held, self.route, self.context, self.observer, self._outlast)
             return
         self._postpone()
         for station in self.route.lasting(self.held.view()):
@@ -148,8 +148,25 @@ class Runner:
         for station in {station.spec.uses: station for station in self.route.touched(view)}.values():
             if isinstance(station.step, Ending):
                 station.step.end(self.context(station))
+        self._outlast()
         self.held.append(Fact.COMPLETED, {})
         self.observer("completed", run=self.held.run)
+
+    def _outlast(self) -> None:
+        """Wait until nothing that a process of this run sent can land any more.
+
+        The tenant's next run may make the same tables again, and its data would meet what comes late.
+        """
+        told = False
+        while (left := self.held.late_left()) > 0:
+            self.held.look()
+            if self.stop.requested:
+                msg = f"run {self.held.run} was asked to stop"
+                raise errors.Parked(msg, reason=ParkReason.SIGNAL, next=f"portability resume {self.held.run}")
+            if not told:
+                self.observer("ending", run=self.held.run, seconds=round(left))
+                told = True
+            self.world.clock.sleep(min(left, 1.0))
 
     def _passed(self, station: Station, budget: float) -> bool:
         """One bounded pass of a lasting step; whether it is over, so that performing it takes no more time."""

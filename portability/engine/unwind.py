@@ -12,10 +12,17 @@ from portability.journal.base import Held
 from portability.model.status import Fact
 
 
-def unwind(held: Held, route: Route, context: Callable[[Stop], RunContext], observer: Observer) -> None:
+def unwind(
+    held: Held,
+    route: Route,
+    context: Callable[[Stop], RunContext],
+    observer: Observer,
+    outlast: Callable[[], None],
+) -> None:
     """Undo until nothing is left. An undo that fails is recorded and ends the attempt with `UnwindIncomplete`.
 
-    An undo may be repeated: a crash anywhere here runs the same one again.
+    An undo may be repeated: a crash anywhere here runs the same one again. The run ends once it did `outlast` what its
+    processes have sent.
     """
     for stop in route.touched(held.view()):
         held.append(Fact.UNDOING, {}, step=stop.id)
@@ -36,5 +43,6 @@ def unwind(held: Held, route: Route, context: Callable[[Stop], RunContext], obse
             ) from error
         held.append(Fact.UNDONE, {}, step=stop.id)
         observer("step_undone", run=held.run, step=stop.id)
+    outlast()
     held.append(Fact.UNWOUND, {})
     observer("unwound", run=held.run)

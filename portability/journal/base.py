@@ -120,6 +120,15 @@ class Held(Protocol):
     def taken_at(self) -> float:
         """When this process took the lease, on its monotonic clock."""
 
+    def unanswered(self) -> None:
+        """A call of this process that changes something went without a definite answer: it may land for a horizon."""
+
+    def late_left(self) -> float:
+        """Seconds until nothing that any process of this run sent can land any more; 0.0 where nothing can.
+
+        Calls that are under way, and not `unanswered` yet, are not in it.
+        """
+
     def look(self) -> None:
         """Raise `LeaseLost` unless renewal was *sent* less than two thirds of a lease ago. Local, cheap, no I/O.
 

@@ -49,6 +49,7 @@ class HeldRun:
         self._pending: dict[tuple[str, str], Cursor] = {}
         self._pending_lock = threading.Lock()
         self._flushed = self.taken_at - BETWEEN_FLUSHES
+        self._landed = self.taken_at + late_for  # when nothing can land any more
         self._left = late_for  # as the journal has it since `_told`
         self._told = self.taken_at
         self._positions: dict[tuple[str, str], str] = {}
@@ -63,6 +64,16 @@ class HeldRun:
     def fence(self) -> int:
         """The lease fence this process holds."""
         return self._writer.fence
+
+    def unanswered(self) -> None:
+        """Something of ours may land for a horizon; see `base.Held`."""
+        now = self._writer.clock.monotonic()
+        with self._pending_lock:
+            self._landed = max(self._landed, now + self._writer.horizon)
+
+    def late_left(self) -> float:
+        """Seconds until nothing can land any more; see `base.Held`."""
+        return max(0.0, self._landed - self._writer.clock.monotonic())
 
     def look(self) -> None:
         """Raise `LeaseLost` unless renewal was sent less than two thirds of a lease ago; see `base.Held`."""
@@ -216,10 +227,10 @@ class HeldRun:
     def _tell_late(self) -> None:
         """Keep what is left for the processes that follow: see `lease.late_for`."""
         with self._writer.lock:
-            if not self._left:
+            left = self.late_left()
+            if not self._left and not left:
                 return
             now = self._writer.clock.monotonic()
-            left = max(0.0, self.taken_at + self.late_for - now)
             self._write([Put(rows.run_key(self.run, rows.LATE), rows.late_row(Waited(self.fence, left)))])
             self._left, self._told = left, now
 

@@ -66,6 +66,11 @@ class Writer:
             self._thread.start()
 
     @property
+    def horizon(self) -> float:
+        """Seconds within which what was sent and not answered lands, or never does."""
+        return self._timing.horizon
+
+    @property
     def threaded(self) -> bool:
         """Whether a thread beats and flushes."""
         return self._thread is not None

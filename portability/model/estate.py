@@ -293,7 +293,7 @@ class Fence(Value, frozen=True, kw_only=True):
     freeze_max: Duration = "5s"  # the longest this tenant's writes may pause; then the cutover takes itself back
     drain: Duration = "2s"  # the part of freeze_max meant for draining and comparing
     attempts: Annotated[int, Meta(ge=1, le=20)] = 3  # cutovers tried before the run parks
-    tripwire: Duration = "5s"  # credential lifetime plus settle: how long a late application write is watched for
+    tripwire: Duration = "5s"  # how long the old side is watched for late application writes after the flip
     max_in_flight: Duration | None = None  # directory_flag and re-reading applications: the longest request
 
 
@@ -334,7 +334,7 @@ class Estate(Value, frozen=True, kw_only=True):
     stores: dict[Name, StoreSpec]  # the bodies of tenant data, by name
     fence: Fence = Fence()  # how this tenant's writes are paused at cutover
     canary: Canary = Canary()  # whether the tool may write items of its own
-    archive: Archive | None = None  # where the old copy is archived before it is deleted; needed by `complete`
+    archive: Archive | None = None  # where the old copy is archived; no plan without it, unless the recipe makes none
     hooks: Hooks = Hooks()  # whether recipes may run commands
     soak: Duration = "24h"  # how long the old side is kept current after the flip
     retries: Annotated[int, Meta(ge=1, le=50)] = 8  # attempts of one AWS call that was throttled or met a 5xx

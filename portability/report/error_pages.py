@@ -81,7 +81,8 @@ TEXT: dict[str, str] = {
     "PORT-E105": (
         "Another live process holds the tenant's run, or the run has another target. Its holder and the age of its "
         "last beat are named. Wait with `--lock-timeout`, or look with `portability lock show`. A holder that is gone"
-        " is taken over by itself: at once where its process was on this host, after a whole silent lease elsewhere."
+        " is taken over: at once where its process was on this host; elsewhere once a whole lease passed without a "
+        "beat, which takes `--lock-timeout 2m` to see."
     ),
     "PORT-E106": (
         "This process no longer holds the run: another took over, or the lease could not be renewed for two thirds of"
@@ -92,8 +93,8 @@ TEXT: dict[str, str] = {
         "account. Plan again, read it, and hand the new file in."
     ),
     "PORT-E700": (
-        "The run stopped on purpose with nothing frozen: a gate does not hold, an approval is missing, `--until` was "
-        "reached, or the cutover was postponed. The message says which. `portability resume` goes on, `portability "
+        "The run stopped on purpose with nothing frozen: a gate does not hold, `--until` was reached, or the cutover "
+        "was postponed. The message says which. `portability resume` goes on, `portability "
         "run cutover` where the cutover was postponed."
     ),
     "PORT-E800": (
@@ -101,7 +102,7 @@ TEXT: dict[str, str] = {
         "still serves, and nothing is frozen. Mend what the message names, then `portability resume`; or `portability"
         " cancel` before the flip, `portability reverse` after it."
     ),
-    "PORT-E900": "The run unwound by itself; the source serves, and what the run created was taken back.",
+    "PORT-E900": "Reserved: no run takes itself back in this version. `portability cancel` does, when it is asked to.",
     "PORT-E910": (
         "An undo failed. The source serves; the message lists what is still to be undone, the journal has the "
         "inventory. Mend what stands in the way and repeat `portability cancel`: an undo may be repeated."
@@ -113,12 +114,13 @@ TEXT: dict[str, str] = {
     ),
     "PORT-E111": (
         "The journal does not verify: an entry was edited, deleted, reordered, or the tail was cut. Restore the table"
-        " from its point-in-time recovery and find out who can write to it. No verb acts on a run whose chain is "
-        "broken."
+        " from its point-in-time recovery, where you turned that on, and find out who can write to it. No verb acts on "
+        "a run whose chain is broken."
     ),
     "PORT-E112": (
-        "The directory record carries another stamp than this run wrote. Somebody restored the record, or another run"
-        " of this tool works with another journal. Nothing was flipped."
+        "The directory record carries another stamp than this run wrote; the message has both. Somebody restored the "
+        "record, or another run of this tool works with another journal. Nothing was flipped. Find out which, let the "
+        "other run end or give the record the run's stamp again, and `portability resume`."
     ),
     "PORT-E113": (
         "A tenant that leaves tables of its own has items with attributes that the shared table does not know, with a "

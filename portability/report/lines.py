@@ -26,6 +26,7 @@ NAME, LONGEST_NAME = 14, 40
 RUN_WORDS = {
     "soaking": "soaking: the old side is kept current; `reverse` brings it back, `complete` deletes it",
     "reversed": "reversed: the source serves, with everything written since",
+    "ending": "ending in {seconds} s: until then something that was sent before may still land",
     "completed": "completed: the old copy is gone",
     "unwound": "unwound: everything this run made was taken back",
     "parked": "parked: {reason}",

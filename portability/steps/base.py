@@ -102,6 +102,9 @@ class Context(Observe, Protocol):
     def taken_over(self) -> Horizon | None:
         """Set when this process replaced a holder whose last writes may still land."""
 
+    def late_left(self) -> float:
+        """Seconds until nothing that any process of this run sent can land any more; 0.0 where nothing can."""
+
     @property
     def view(self) -> RunView:
         """The run as the journal tells it now."""

@@ -12,16 +12,17 @@ import msgspec
 from msgspec import Meta
 
 from portability.model.change import Change, Sign
-from portability.model.estate import Model, Value, seconds
+from portability.model.estate import Model, Value
 from portability.model.rate import RateText, parse_rate
 from portability.model.run import Cursor
 from portability.steps.base import Context, Observe, Output, Phase
 from portability.steps.channels import Channels
 from portability.steps.copy_pace import CopyPace
 from portability.steps.erase_guard import erase, guard_for
+from portability.steps.late_writes import wait_for_late_writes
 from portability.steps.table_pressure import TablePressure
 from portability.steps.unit_pool import Crew, run_units
-from portability.stores.base import DOUBT, Flow, Move, channel_name
+from portability.stores.base import Flow, Move
 from portability.stores.throttle import Throttle
 
 
@@ -115,22 +116,6 @@ def unit_name(move: Move, unit: str) -> str:
 def copy_change(move: Move) -> Change:
     """The one line of a store's copy, in a plan and as an intent."""
     return Change(step="", sign=Sign.MOVE, kind="copy", name=move.store)
-
-
-def wait_for_late_writes(ctx: Context) -> None:
-    """Wait until no write may land late any more: it would outlive the deletion.
-
-    There are such writes where a process was replaced, or where an earlier one left doubtful keys in the journal.
-    """
-    taken, clock = ctx.taken_over, ctx.clock
-    until = clock.monotonic() if taken is None else taken.since + taken.seconds
-    names = [channel_name(move.store, flow) for move in ctx.moves for flow in Flow]
-    if any(of == DOUBT for name in names for of, _ in ctx.ledger.parked(name).values()):
-        until = max(until, clock.monotonic() + seconds(ctx.estate.journal.horizon))
-    while (left := until - clock.monotonic()) > 0:
-        ctx.check()
-        ctx.progress("waiting", about="writes that may still land", seconds_left=left)
-        clock.sleep(min(left, 1.0))
 
 
 def _copy(

@@ -8,7 +8,7 @@ from portability import errors
 from portability.steps.base import Context
 from portability.steps.cutover.routing import routing
 from portability.steps.directory import DirectoryRecord, directory_of, location
-from portability.steps.verify_data import horizon_left
+from portability.steps.late_writes import horizon_left
 from portability.stores.base import Flow, Move
 
 

@@ -83,7 +83,7 @@ def gather(ctx: Observe, steps: Sequence[Step]) -> list[Finding]:
 
 def _look(ctx: Observe, steps: Sequence[Step]) -> list[Finding]:
     found = [*_looked("account", lambda: _account(ctx)), *_looked("journal", lambda: _journal(ctx))]
-    found += _looked("directory", lambda: _directory(ctx))
+    found += [*_looked("directory", lambda: _directory(ctx)), *_hooks(ctx)]
     for move in ctx.moves:
         found += _looked(move.store, move.findings)
     for step in steps:
@@ -148,6 +148,14 @@ def _journal(ctx: Observe) -> Iterator[Finding]:
         yield _block("journal", f"the table {table} is {described['TableStatus']}", "wait, then try again")
     else:
         yield _ok("journal", table)
+
+
+def _hooks(ctx: Observe) -> Iterator[Finding]:
+    """Hooks that would fail the run when their step's turn comes."""
+    for spec in () if ctx.estate.hooks.enabled else ctx.plan.steps:
+        if argv := spec.hooks.before or spec.hooks.after:
+            text = f"step {spec.id} names a hook ({argv[0]}), and this estate does not enable hooks"
+            yield _block("hooks", text, "set `hooks: {enabled: true}`, or take it out of the recipe")
 
 
 def _directory(ctx: Observe) -> Iterator[Finding]:

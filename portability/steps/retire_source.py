@@ -19,7 +19,7 @@ from portability.steps.channels import CLOSING, Channels, open_channels
 from portability.steps.cutover.routing import waits_for_retirement
 from portability.steps.directory import directory_of
 from portability.steps.erase_guard import erase, guard_for, wait_out
-from portability.steps.verify_data import horizon_left
+from portability.steps.late_writes import horizon_left, wait_for_late_writes
 from portability.stores.base import Flow
 
 ARCHIVING = "archiving"
@@ -81,6 +81,7 @@ class RetireSource:
         for change in deletions(ctx, archive=self.with_.archive == "s3", pool=pool, row=row):
             ctx.intend(change, existed=change.sign is Sign.DELETE)
         self._settle(ctx)
+        wait_for_late_writes(ctx)
         archived = self._archive(ctx)
         residual = _residual(ctx)
         self._close(ctx)

@@ -15,6 +15,7 @@ from portability.model.change import Change, Sign
 from portability.model.estate import Duration, Value, seconds
 from portability.steps.base import Context, Observe, Output, Phase
 from portability.steps.channels import Channels
+from portability.steps.late_writes import horizon_left
 from portability.steps.unit_pool import run_units
 from portability.stores.base import Channel, Compared, Difference, Flow, Key, Move
 
@@ -154,16 +155,6 @@ def refuse_differences(ctx: Context, found: Mapping[str, Sequence[Difference]], 
             next=f"portability verify {ctx.run}" + ("" if repair else " --repair"),
             changed=f"The {ctx.view.serving} serves; nothing is frozen.",
         )
-
-
-def horizon_left(ctx: Context) -> float:
-    """Seconds until no late write of a replaced process can land any more."""
-    taken = ctx.taken_over
-    table = ctx.estate.journal
-    own = seconds(table.horizon)
-    if taken is None:
-        return own
-    return max(own, taken.since + taken.seconds - ctx.clock.monotonic())
 
 
 def _compare(ctx: Context, move: Move, flow: Flow, halt: threading.Event, *, unit: str, repair: bool) -> Compared:

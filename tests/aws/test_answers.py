@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import socket
 from collections.abc import Callable
@@ -142,6 +143,22 @@ def test_a_broken_answer_to_a_write_is_no_definite_answer_after_exactly_one_requ
             with pytest.raises(errors.NoDefiniteAnswer):
                 write()
             assert len(stub.heard) == 1
+
+
+def test_a_write_without_a_definite_answer_is_told_and_no_other(dynamo_at: Callable[..., Dynamo]) -> None:
+    told: list[str] = []
+    refused = http(400, {"__type": "x#ConditionalCheckFailedException"})
+    for answer, expected in ((b"", ["late"]), (http(500, {}), ["late"]), (refused, []), (http(200, {}), [])):
+        told.clear()
+        with serving(answer) as stub:
+            dynamo = dynamo_at(stub.endpoint, unanswered=lambda: told.append("late"))
+            with contextlib.suppress(errors.PortabilityError):
+                dynamo.put("t", KEY)
+        assert told == expected, answer
+    with serving(b"") as stub:
+        with pytest.raises(errors.Unavailable):
+            dynamo_at(stub.endpoint, unanswered=lambda: told.append("late")).get("t", KEY)
+    assert told == []
 
 
 @pytest.mark.parametrize("how", BROKEN)

@@ -103,7 +103,7 @@ def _ran_on(report: Report) -> Iterator[str]:
         machine = report.machine
         yield f"* Machine: {machine.cpu}, {machine.cores} cores, {machine.memory_gb} GB, {machine.system}"
         yield "* Versions: " + ", ".join(f"{name} {version}" for name, version in report.versions.items())
-        yield f"* Command: `{report.command}`"
+        yield f"* Last command: `{report.command}`"
 
 
 def _section(name: str, part: Part | None, report: Report) -> Iterator[str]:

@@ -178,6 +178,31 @@ def test_a_holder_whose_lease_was_broken_may_go_on_for_a_lease(memory: World) ->
     assert (held.previous, held.late_for) == (holder("ana"), FAR + 60)
 
 
+def test_what_went_unanswered_may_land_for_a_horizon_and_the_next_process_is_told(memory: World) -> None:
+    held = memory.start(run="r-1", by="ana")
+    assert held.late_left() == 0
+    held.unanswered()
+    memory.clock.advance(10)
+    assert held.late_left() == HERE - 10
+    held.unanswered()
+    assert held.late_left() == HERE
+    memory.clock.advance(5)
+    held.release()
+    second = memory.acquire("r-1", by="bo")
+    assert (second.previous, second.late_for) == (None, HERE - 5)
+    memory.clock.advance(HERE)
+    assert second.late_left() == 0
+    second.release()
+    assert memory.acquire("r-1", by="cy").late_for == 0
+
+
+def test_what_went_unanswered_is_over_before_what_a_replaced_holder_sent(memory: World) -> None:
+    memory.start(run="r-1", by="ana")
+    second = memory.acquire("r-1", by="bo", wait=60)
+    second.unanswered()
+    assert second.late_left() == FAR
+
+
 def test_a_run_of_an_older_version_tells_of_nothing_waited(memory: World) -> None:
     memory.start(run="r-1", by="ana")
     memory.acquire("r-1", by="bo", wait=60).release()

@@ -54,9 +54,9 @@ would ever sync, before anyone has flipped.
   *sign, look, send*, *stamp before fence* and *all routers* show, it breaks.
 * The cutover syncs a key in one step, compares silent shards alone, and writes the record and the journal one after the
   other, as where they lie apart. Each allows more to go wrong than the code does.
-* A guardian that lifts a fence is in the model and
-  [not in the tool](../decisions/0013-what-the-first-version-leaves-out.md): anyone may lift, by epoch, at any moment. A
-  fence by policy, of which routers learn late, is not in the tool either.
+* The model's guardian may lift the fence at any moment, by epoch;
+  [the tool's](../decisions/0015-a-guardian-beside-the-cutover.md) only when its parent is gone or the time is up. A
+  fence by policy, of which routers learn late, is in the model and not in the tool.
 * Not in it: lost positions and comparing anew, items that cannot be written, shards that split, several stores, users,
   API keys, the journal's own chain, a crash of *moving*'s process inside its fence, deletion at the end.
 """

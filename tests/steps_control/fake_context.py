@@ -161,6 +161,10 @@ class FakeContext:
     def ledger(self) -> Ledger:
         raise NotImplementedError
 
+    def late_left(self) -> float:
+        taken = self.taken_over
+        return 0.0 if taken is None else max(0.0, taken.since + taken.seconds - self.clock.monotonic())
+
     def progress(self, event: str, /, **fields: Any) -> None:
         self.told.append((event, fields))
 

@@ -11,6 +11,8 @@ import pytest
 
 from portability import errors
 from portability.model.change import Change, Finding
+from portability.model.estate import Hooks
+from portability.model.recipe import StepHooks
 from portability.steps.base import Context, Observe, Output, Phase, Step
 from portability.steps.catalog import build
 from portability.steps.directory import DirectoryTable
@@ -61,6 +63,18 @@ def test_no_value_of_the_record_is_kept_only_hashes(place: Place) -> None:
     for name in ("tenantEmail", "tenantPhone", "apiKey", "tenantAddress"):
         assert place.record()[name]["S"] not in kept
         assert name in kept
+
+
+@pytest.mark.parametrize("when", ("before", "after"))
+def test_a_hook_is_blocked_where_the_estate_enables_none(place: Place, when: str) -> None:
+    run = control(place)
+    first, *others = run.plan.steps
+    hooked = msgspec.structs.replace(first, hooks=StepHooks(**{when: ["/usr/local/bin/notify", "#moves"]}))
+    run = Run(msgspec.structs.replace(run.plan, steps=[hooked, *others]))
+    (found,) = blocks(observing(run, place))
+    assert found.startswith(f"hooks: step {first.id} names a hook (/usr/local/bin/notify)")
+    enabled = msgspec.structs.replace(run.plan.estate, hooks=Hooks(enabled=True))
+    assert blocks(observing(Run(msgspec.structs.replace(run.plan, estate=enabled)), place)) == []
 
 
 def test_a_tenant_that_is_inactive_or_gone_is_blocked(place: Place) -> None:

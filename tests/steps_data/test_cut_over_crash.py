@@ -195,6 +195,36 @@ def test_nothing_flips_while_a_write_of_a_replaced_process_may_land() -> None:
     estate.check_end("target")
 
 
+@pytest.mark.parametrize(("killed_in", "goal"), (("copy-data", Goal.CANCEL), ("retire-source", Goal.COMPLETE)))
+def test_a_run_ends_when_nothing_of_a_killed_process_can_land(killed_in: str, goal: Goal) -> None:
+    """The tenant's next run may make the same tables again: what came late would be in them."""
+    declared = msgspec.convert({**ESTATE, "journal": {**ESTATE["journal"], "horizon": "600s"}}, Estate)
+    estate = Estate42(declared)
+    if goal is Goal.COMPLETE:
+        Process(estate).go()
+    with pytest.raises(Killed):
+        Process(estate, kill_at=0, trap_from=killed_in).go(goal if goal is Goal.COMPLETE else None)
+    began = estate.clock.now()
+    process = Process(estate)
+    view = process.go(goal)
+    assert view.ended
+    assert 600 <= estate.clock.now() - began < 660
+    retired = [entry.at for entry in estate.entries() if entry.data.get("about") == "archiving"]
+    assert all(at >= began + 600 for at in retired), "an archive, or a deletion, that something late outlives"
+
+
+def test_a_run_that_ends_and_is_stopped_is_ended_by_the_next_process() -> None:
+    declared = msgspec.convert({**ESTATE, "journal": {**ESTATE["journal"], "horizon": "600s"}}, Estate)
+    estate = Estate42(declared)
+    with pytest.raises(Killed):
+        Process(estate, kill_at=0, trap_from="copy-data").go()
+    process = Process(estate)
+    process.on_trap = lambda _label: process.stop.request(2) if ("ending" in dict(process.events)) else None
+    with pytest.raises(errors.Interrupted):
+        process.go(Goal.CANCEL)
+    assert Process(estate).go(Goal.CANCEL).state is RunState.UNWOUND
+
+
 def test_a_third_process_waits_for_the_writes_of_the_first() -> None:
     """The second was stopped in good order; that a day has gone by since no clock tells."""
     declared = msgspec.convert({**ESTATE, "journal": {**ESTATE["journal"], "horizon": "600s"}}, Estate)

@@ -16,7 +16,8 @@ from portability.steps.channels import Channels, open_channels, stream_arns
 from portability.steps.cutover.leg import Leg
 from portability.steps.cutover.routing import routing
 from portability.steps.directory import DirectoryRecord, Stamp, directory_of
-from portability.steps.verify_data import horizon_left, verify_all
+from portability.steps.late_writes import horizon_left
+from portability.steps.verify_data import verify_all
 from portability.stores.base import ChannelState, Flow, Lag
 
 

@@ -30,7 +30,7 @@ from portability.steps.cutover.tripwire import OVERRULED, SLIPS, carry_out, watc
 from portability.steps.directory import ABORTED, FLIPPED, DirectoryRecord, Stamp
 from portability.steps.fence.base import Fence, hold
 from portability.steps.guardian.beside import Beside, Guardian, budget_of
-from portability.steps.verify_data import horizon_left
+from portability.steps.late_writes import horizon_left
 from portability.stores.base import ChannelState
 
 BACK_OFF = 30.0

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from portability import errors
+from portability.aws.answers import INDEFINITE
 from portability.aws.attributes import RawItem
 from portability.aws.dynamodb import Condition, Dynamo, Page
 from portability.aws.items import Items
@@ -28,8 +29,6 @@ SIDE_BY_SIDE = 4  # batches of one `write` that are on their way: a unit alone d
 WORTH_HELP = 0.005  # seconds an answer takes from which on another thread writes beside; below, they only hinder
 REFUSED = (errors.Throttled, errors.TransactionConflict, errors.EndpointDown)
 """Answers to a write after which nothing was done, and nothing will be."""
-INDEFINITE = (errors.NoDefiniteAnswer, errors.Unavailable)
-"""Answers to a write that may still land."""
 
 
 @dataclass

@@ -58,6 +58,36 @@ MUTANTS: tuple[Mutant, ...] = (
         why="a write of a process before the one before would land unnoticed",
     ),
     Mutant(
+        name="cancel-outlasts-what-is-late",
+        file="portability/engine/unwind.py",
+        before="    outlast()\n",
+        after="",
+        test=(
+            "tests/steps_data/test_cut_over_crash.py::test_a_run_ends_when_nothing_of_a_killed_process_can_land"
+            "[copy-data-cancel]"
+        ),
+        why="a write, or a deletion, would land in the tables that the next run made again",
+    ),
+    Mutant(
+        name="archive-after-what-is-late",
+        file="portability/steps/retire_source.py",
+        before="        wait_for_late_writes(ctx)\n",
+        after="",
+        test=(
+            "tests/steps_data/test_cut_over_crash.py::test_a_run_ends_when_nothing_of_a_killed_process_can_land"
+            "[retire-source-complete]"
+        ),
+        why="an item that landed after the erasure would stay in a shared table",
+    ),
+    Mutant(
+        name="unanswered-is-told",
+        file="portability/aws/caller.py",
+        before="            self._unanswered()\n",
+        after="            pass\n",
+        test="tests/aws/test_answers.py::test_a_write_without_a_definite_answer_is_told_and_no_other",
+        why="a run would end while a call that was not answered may land",
+    ),
+    Mutant(
         name="doubt-is-durable",
         file="portability/stores/dynamodb/doubt.py",
         before="kept = Due(self._ledger.park(self._channel, DOUBT, batch.keys), batch.at, batch.keys)",
