@@ -155,9 +155,8 @@ def test_a_write_without_a_definite_answer_is_told_and_no_other(dynamo_at: Calla
             with contextlib.suppress(errors.PortabilityError):
                 dynamo.put("t", KEY)
         assert told == expected, answer
-    with serving(b"") as stub:
-        with pytest.raises(errors.Unavailable):
-            dynamo_at(stub.endpoint, unanswered=lambda: told.append("late")).get("t", KEY)
+    with serving(b"") as stub, pytest.raises(errors.Unavailable):
+        dynamo_at(stub.endpoint, unanswered=lambda: told.append("late")).get("t", KEY)
     assert told == []
 
 
