@@ -1,5 +1,7 @@
 """What a session's clients sent, counted where it leaves: reads, other calls, and the capacity DynamoDB says it took.
 
+And what time it is where the answers come from.
+
 Source: botocore events `before-parameter-build`, `before-send`, `after-call`; DynamoDB's `ConsumedCapacity`.
 """
 
@@ -9,6 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from portability.aws.guard import is_read, service_of
+from portability.aws.wire import heard_at
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -25,6 +28,8 @@ class Tally:
         self.reads = 0  # HTTP requests of operations on the allow-list of reads
         self.writes = 0  # every other HTTP request, repeated ones too
         self.rcu = 0.0
+        self.heard: float | None = None  # the latest time that DynamoDB told with an answer; epoch seconds, whole
+        self._date = ""
 
     def watch(self, client: BaseClient) -> None:
         """Count what this client sends from now on. Call after `guard.install`: what it refuses is not sent."""
@@ -43,6 +48,13 @@ class Tally:
             with self._lock:
                 self.rcu += units
 
+        def told(http_response: Any, **_: Any) -> None:  # noqa: ANN401 - botocore's own, or the wire's
+            date = http_response.headers.get("date", "")
+            if date != self._date:
+                with self._lock:
+                    self._date = date
+                    self.heard = max(heard_at({"date": date}) or 0.0, self.heard or 0.0) or None
+
         def ask(params: dict[str, Any], **_: Any) -> None:
             params.setdefault("ReturnConsumedCapacity", "TOTAL")
 
@@ -51,3 +63,4 @@ class Tally:
             for operation in ASKED:
                 events.register(f"before-parameter-build.dynamodb.{operation}", ask)
                 events.register(f"after-call.dynamodb.{operation}", answered)
+            events.register("after-call.dynamodb", told)

@@ -12,7 +12,7 @@ from portability.model.plan import Location
 from portability.model.recipe import StepSpec
 from portability.model.run import Cursor, Lease, RunView, StepView, Throughput
 from portability.model.status import Goal, ParkReason, RunState, Status
-from portability.stores.base import Measured
+from portability.stores.base import DOUBT, Flow, Measured, channel_name
 
 VERSION = 1
 FINISHED = (Status.DONE, Status.SKIPPED)
@@ -24,9 +24,6 @@ BEFORE_FLIP = (
 
 Parked = Mapping[tuple[str, str], int]
 """Keys that wait, by channel name and group, as `Journal.parked_groups` gives them."""
-
-DOUBT = "doubt"
-"""The group of keys whose write may land late."""
 
 
 @dataclass(frozen=True)
@@ -213,9 +210,10 @@ def _store(view: RunView, store: str, cursors: Mapping[tuple[str, str], Cursor],
 
 def _groups(parked: Parked, store: str) -> Iterator[tuple[str, int]]:
     """The groups of a store's channels, summed over both directions."""
+    channels = {channel_name(store, flow) for flow in Flow}
     total: dict[str, int] = {}
     for (channel, group), number in parked.items():
-        if channel == store or channel.startswith((f"{store}.", f"{store}-", f"{store}/", f"{store}:")):
+        if channel in channels:
             total[group] = total.get(group, 0) + number
     yield from total.items()
 

@@ -145,6 +145,24 @@ def test_a_broken_answer_to_a_write_is_no_definite_answer_after_exactly_one_requ
             assert len(stub.heard) == 1
 
 
+def test_the_service_s_time_is_the_latest_that_an_answer_told_a_refusal_s_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    refusal_at = http(400, {"__type": "x#ConditionalCheckFailedException"}, date="Sun, 06 Nov 1994 08:49:38 GMT")
+    earlier = http(200, {}, date="Sun, 06 Nov 1994 08:49:37 GMT")
+    with serving(http(200, {}), refusal_at, earlier) as stub:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", stub.endpoint)
+        aws = Aws(region=REGION, read_only=False)
+        aws.dynamodb(fresh=True).put("t", KEY)
+        heard = [aws.sent.heard]
+        with pytest.raises(errors.ConditionFailed):
+            aws.dynamodb(fresh=True).put("t", KEY)
+        heard.append(aws.sent.heard)
+        aws.items().batch_write("t", [], [KEY])
+        assert [*heard, aws.sent.heard] == [None, 784111778, 784111778]
+
+
 def test_a_write_without_a_definite_answer_is_told_and_no_other(dynamo_at: Callable[..., Dynamo]) -> None:
     told: list[str] = []
     refused = http(400, {"__type": "x#ConditionalCheckFailedException"})

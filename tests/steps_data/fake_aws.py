@@ -8,6 +8,7 @@ from typing import Any
 
 from portability import errors
 from portability.aws.cloudwatch import Metric
+from portability.aws.tally import Tally
 from portability.journal.memory import MemoryTable
 from portability.journal.table import Member
 from portability.model.run import Holder
@@ -74,6 +75,7 @@ class FakeAws:
     dynamo: FakeDynamo
     bucket: FakeS3
     metrics: FakeCloudWatch = field(default_factory=FakeCloudWatch)
+    sent: Tally = field(default_factory=Tally)
 
     def cloudwatch(self, *, region: str | None = None, role: str | None = None) -> FakeCloudWatch:
         return self.metrics

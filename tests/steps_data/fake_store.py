@@ -88,7 +88,6 @@ class FakeChannel:
         self._changed: dict[str, None] | None = None
         self._slips: list[str] = []
         self._synced = 0
-        self.drained_by: list[float] = []
 
     def _trap(self, what: str) -> None:
         self._move.trap(f"{what} {self.name}")
@@ -170,7 +169,7 @@ class FakeChannel:
 
     def drain(self, *, after: float, canary: Callable[[str], Key] | None, patience: float) -> list[str]:
         self._trap("before drain")
-        self.drained_by.append(patience)
+        self._move.drained_after.append(after)
         self.poll()
         self._unpark()
         self._move.history.append(f"{self.name} drained")
@@ -223,6 +222,7 @@ class FakeMove:
         self.trap = trap
         self.running: list[FakeChannel] = []
         self.history: list[str] = []
+        self.drained_after: list[float] = []
         self.silent: list[str] = []
         self.unwritable = 0
         self.short: list[Finding] = []  # what a look at the capacities finds

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from portability import errors
 from portability.aws.session import Aws
+from portability.aws.tally import Tally
 from portability.engine.route import Route
 from portability.engine.runner import Options, Runner
 from portability.engine.stop import Stop
@@ -71,6 +72,7 @@ class Estate42:
         self.dynamo.watch = self._watch
         self.bucket = FakeS3()
         self.metrics = FakeCloudWatch()
+        self.sent = Tally()
         self.table = TrappedTable(self.dynamo.apply)
         self.acked: dict[str, int | None] = {}
         self.stamps: list[tuple[str, int]] = []  # act and epoch of every stamp written
@@ -262,7 +264,7 @@ class Process:
 
     @property
     def aws(self) -> Aws:
-        return cast("Aws", FakeAws(self.estate.dynamo, self.estate.bucket, self.estate.metrics))
+        return cast("Aws", FakeAws(self.estate.dynamo, self.estate.bucket, self.estate.metrics, self.estate.sent))
 
     @property
     def moves(self) -> list[Move]:

@@ -43,6 +43,18 @@ def test_every_sub_step_happens_in_the_order_of_the_design() -> None:
     assert places == sorted(places), history
 
 
+@pytest.mark.parametrize("heard", (None, 12_345.0))
+def test_a_stream_is_drained_past_the_fence_by_the_clock_that_dates_its_records(heard: float | None) -> None:
+    world = Estate42()
+    world.sent.heard = heard
+    process = Process(world)
+    process.go()
+    fenced = next(entry.at for entry in world.entries() if entry.fact is Fact.FENCED)
+    flipped = next(entry.at for entry in world.entries() if entry.fact is Fact.FLIPPED)
+    (after,) = process.move.drained_after
+    assert after == heard if heard is not None else fenced <= after <= flipped
+
+
 def test_the_fence_is_announced_before_it_is_raised() -> None:
     world = Estate42()
     seen: list[bool] = []

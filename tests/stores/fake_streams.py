@@ -21,6 +21,7 @@ class FakeShard:
     trimmed: int = 0  # records that are gone from the beginning
     page: int = 2
     empty_pages: int = 0  # given before the next records
+    unlisted: bool = False  # there, and no listing shows it yet
 
     def trim(self, count: int) -> None:
         """So many records are gone."""
@@ -57,7 +58,8 @@ class FakeStreams:
         assert arn == ARN
         before()
         self.listings += 1
-        return [Shard(one.id, one.parent, not one.closed, None, None) for one in self.shards.values()]
+        shown = [one for one in self.shards.values() if not one.unlisted]
+        return [Shard(one.id, one.parent, not one.closed, None, None) for one in shown]
 
     def records(self, arn: str, shard: str, **place: Any) -> FakeReader:
         return FakeReader(self, shard, place)

@@ -80,6 +80,22 @@ def test_the_children_of_a_shard_that_ends_are_needed_too_where_the_first_listin
     assert made.missing == {"child", "other child"}
 
 
+def test_a_listing_that_lags_behind_a_split_is_not_whole_wherever_the_end_was_read() -> None:
+    """The end may have been read before the drain began: then only the listing tells that something is missing."""
+    made = Drain(LAYOUT, None)
+    made.listing(["a"], childless={"parent"})
+    made.expect([LAYOUT.key_id(CANARY("1"))])
+    made.see(page(CANARY("1")))
+    assert not made.listed
+    made.listing(["a", "child"])
+    assert (made.listed, made.missing) == (True, {"child"})
+    made.see(page(None, closed=True, shard="a"))
+    made.listing(["child"], childless={"a"})
+    assert not made.listed
+    made.listing(["child", "grandchild"])
+    assert (made.listed, made.missing) == (True, {"child", "grandchild"})
+
+
 def test_canaries_grow_in_number_and_stay_bounded() -> None:
     made = Drain(LAYOUT, None)
     made.listing([str(number) for number in range(50)])

@@ -128,6 +128,29 @@ def test_a_drain_that_could_not_even_list_the_shards_has_proven_nothing(
         channel.stop()
 
 
+def test_children_that_are_not_listed_yet_are_waited_for_where_their_parent_was_read_to_its_end_before(
+    stage: Stage,
+) -> None:
+    channel = stage.open()
+    stage.write("a", 1)
+    stage.streams.shard("z")
+    stage.streams.shards["a"].closed = True
+    child = stage.streams.shard("b", parent="a")
+    child.unlisted = True
+    channel.start(ChannelState.SYNC)
+    shows = threading.Timer(1.0, lambda: setattr(child, "unlisted", False))
+    try:
+        channel.settle(patience=20)
+        stage.write("b", 1, value="the last before the fence")
+        shows.start()
+        assert channel.drain(after=time.time(), canary=stage.canary("z", "b"), patience=20) == []
+        stage.world.assert_equal(stage.world.pool, stage.world.silo)
+        child.closed = True  # and nothing follows it, ever: the store is compared whole
+        assert channel.drain(after=time.time(), canary=stage.canary("z"), patience=0.5) != []
+    finally:
+        channel.stop()
+
+
 def test_children_that_a_listing_shows_late_are_drained_too(stage: Stage) -> None:
     channel = stage.open()
     channel.start(ChannelState.SYNC)

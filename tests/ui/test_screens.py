@@ -195,7 +195,8 @@ def test_what_is_not_known_is_null() -> None:
 
 
 def test_parked_keys_hold_up_the_cutover_and_are_told_from_doubtful_ones() -> None:
-    parked = {("Order.forward", "p/tenant-42-3"): 12, ("Order.forward", "doubt"): 2, ("Orders.forward", "x"): 99}
+    parked = {("Order.forward", "p/tenant-42-3"): 12, ("Order.forward", "doubt"): 2}
+    parked |= {("Orders.forward", "x"): 99, ("Order-items.forward", "x"): 99}
     value = look(*samples.PREPARED, parked=parked)[0].value
     order = next(store for store in value["data"] if store["store"] == "Order")
     assert (order["parked_keys"], order["doubtful_keys"]) == (12, 2)

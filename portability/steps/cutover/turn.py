@@ -139,7 +139,8 @@ class Turn:
             fenced = self.fence.raise_(ctx, stamp)
             ctx.progress("fenced", fence=self.fence.kind)
             hold(ctx, self.fence, stamp, refusals=limits.refusals, spent=go_on)
-            held_at = ctx.clock.now()
+            # The service's clock, as it answered the last probe: it is what dates the records, and ours may be behind.
+            held_at = ctx.aws.sent.heard or ctx.clock.now()
             pause.lap("fence_ms")
             silent = drain(ctx, channels, after=held_at, pause=pause)
             # From here on a record is no longer copied over: were it a slip, it would overwrite what the target gets.

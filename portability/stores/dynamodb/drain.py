@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from portability.stores.dynamodb.layout import KeyId, Layout
 from portability.stores.dynamodb.shard import Read
@@ -26,29 +26,30 @@ class Drain:
         self._need: set[str] | None = None
         self._shown: set[str] = set()
         self._canaries: set[KeyId] = set()
-        self._ended = False  # a shard ended since the last listing
+        self._whole = False  # the last listing lacked nothing, and no shard ended since
         self._lock = threading.Lock()
 
     @property
     def listed(self) -> bool:
-        """Whether the shards were listed since the drain began, and since one of them ended."""
-        return self._need is not None and not self._ended
+        """Whether the shards were listed, and whole, since the drain began and since one of them ended."""
+        return self._need is not None and self._whole
 
     def another_stream(self) -> None:
         """The stream was replaced: its shards prove nothing more, and what they held is found by comparing."""
         with self._lock:
-            self._need, self._ended = None, False
+            self._need, self._whole = None, False
             self._shown = set()
 
-    def listing(self, shards: Iterable[str]) -> None:
-        """The shards that are open, or not read to their end, now; the first listing counts, and one after an end.
+    def listing(self, shards: Iterable[str], *, childless: Collection[str] = ()) -> None:
+        """The shards that are open, or not read to their end, now; what is listed counts until a listing was whole.
 
-        A listing may lag: it may show a parent that has split, and not yet the children that took the last writes.
+        A listing may lag: it may show a shard that was split, and not yet the children that took the last writes. It
+        then shows one that is closed and `childless`, and is not whole; nor is one from before a shard's end.
         """
         with self._lock:
-            if self._need is None or self._ended:
+            if not self._whole:
                 self._need = (self._need or set()) | set(shards)
-            self._ended = False
+            self._whole = not childless
 
     def expect(self, canaries: Iterable[KeyId]) -> None:
         """These canaries are about to be written."""
@@ -58,7 +59,7 @@ class Drain:
     def see(self, page: Read) -> None:
         """A page whose keys are dealt with."""
         with self._lock:
-            self._ended = self._ended or (page.closed and page.shard in (self._need or ()))
+            self._whole = self._whole and not (page.closed and page.shard in (self._need or ()))
             if page.closed or self._proves(page):
                 self._shown.add(page.shard)
 

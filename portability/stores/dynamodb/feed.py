@@ -42,6 +42,7 @@ class Feed:
     lost: bool = False  # records may have been missed: every unit must be compared
     open_shards: set[str] = field(default_factory=set)
     parents: dict[str, str] = field(default_factory=dict)  # child -> parent
+    childless: set[str] = field(default_factory=set)  # closed, and no child of it was listed: those are still to come
     _strangers: set[str] = field(default_factory=set)  # shards whose parent was not listed, once
 
     @property
@@ -93,6 +94,7 @@ class Feed:
         listed = {shard.id: shard for shard in shards}
         self.open_shards = {shard.id for shard in shards if shard.open}
         self.parents = {shard.id: shard.parent for shard in shards if shard.parent is not None}
+        self.childless = listed.keys() - self.open_shards - set(self.parents.values())
         strangers = set()
         for shard in listed:
             if f"{self.arn}|{shard}" not in self.positions:

@@ -240,7 +240,9 @@ class Poller:
         self._refreshed = self.w.monotonic()
         if self.drain is not None:
             # One that is closed and not read to its end may hold the last writes before a split.
-            self.drain.listing(self.feed.open_shards | set(self.feed.active))
+            self.drain.listing(self.feed.open_shards | set(self.feed.active), childless=self.feed.childless)
+            if not self.drain.listed:
+                self.refreshes.ask()
 
     def _take(self) -> None:
         self._reads = self.subscription.take()

@@ -80,6 +80,28 @@ MUTANTS: tuple[Mutant, ...] = (
         why="an item that landed after the erasure would stay in a shared table",
     ),
     Mutant(
+        name="children-are-listed",
+        file="portability/stores/dynamodb/poller.py",
+        before=", childless=self.feed.childless)",
+        after=")",
+        test=(
+            "tests/stores/test_shards_engine.py"
+            "::test_children_that_are_not_listed_yet_are_waited_for_where_their_parent_was_read_to_its_end_before"
+        ),
+        why="the last writes before a fence may be in a shard that no listing shows yet",
+    ),
+    Mutant(
+        name="records-by-their-own-clock",
+        file="portability/steps/cutover/turn.py",
+        before="ctx.aws.sent.heard or ctx.clock.now()",
+        after="ctx.clock.now()",
+        test=(
+            "tests/steps_data/test_cut_over.py"
+            "::test_a_stream_is_drained_past_the_fence_by_the_clock_that_dates_its_records[12345.0]"
+        ),
+        why="a clock that is behind would take a record from before the fence for one behind it",
+    ),
+    Mutant(
         name="unanswered-is-told",
         file="portability/aws/caller.py",
         before="            self._unanswered()\n",
