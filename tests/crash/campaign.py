@@ -52,8 +52,8 @@ class Tally:
 class Campaign:
     """`engine` and `moto` are endpoints that only this campaign uses; scenes are made in `folder`.
 
-    With `own_engine` each scene has a DynamoDB Local of its own, and ends after some minutes: an engine gets slower
-    with all that was ever written.
+    With `own_engine` each scene has a DynamoDB Local of its own, and ends after a while: one without the index of
+    `own_engine.py` gets slower with all that was ever written.
     """
 
     engine: str
