@@ -17,6 +17,7 @@ from portability.model.estate import seconds
 from portability.sandbox import ledger
 from portability.steps.guardian.orders import MARGIN
 from tests.support.fenced import AT_THE_FLIP, BEFORE_THE_FLIP, Stopping, after, flips, probes, stamp_of, stamps
+from tests.support.pulse import Pulse, felt
 from tests.support.wire import Wire, watched
 from tests.support.world import World, wait_for
 
@@ -32,6 +33,7 @@ class Scene:
 
     world: World
     wire: Wire
+    pulse: Pulse
     ledgers: list[Path]
     argv: tuple[str, ...]
 
@@ -72,9 +74,10 @@ class Scene:
         told = [ledger.pause(ledger.read(path)).values() for path in self.ledgers]
         return [[ms / 1000 for pauses in one for ms in pauses] for one in told]
 
-    @property
-    def longest(self) -> float:
-        return max(pause for pauses in self.pauses() for pause in pauses)
+    def held_up(self, limit: str) -> list[float]:
+        """The pauses that outlived the limit by more than its margin and by what the directory was late."""
+        allowed = seconds(limit) + MARGIN
+        return [pause for pauses in self.pauses() for pause in pauses if pause > allowed + self.pulse.late(pause)]
 
     def killed(self, stopping: Stopping) -> list[float]:
         """Kill the cutover where it is stopped; the pauses of it, ended with nobody's help but the guardian's."""
@@ -105,8 +108,8 @@ def test_killed_anywhere_inside_the_fence_the_tenant_writes_on_without_anybody_a
 ) -> None:
     points = list(BEFORE_THE_FLIP) if runs >= 10 else rng.sample(list(BEFORE_THE_FLIP), 2)
     world.run("migrate", TENANT, "--to", world.upper, "--yes", "--until", "catch-up", "-o", "json").expect(PARKED)
-    with watched(world) as wire, world.writers(2) as ledgers:
-        scene = Scene(world, wire, ledgers, ("resume", TENANT))
+    with watched(world) as wire, felt(world, TENANT) as pulse, world.writers(2) as ledgers:
+        scene = Scene(world, wire, pulse, ledgers, ("resume", TENANT))
         waited: dict[str, list[float]] = {}
         for number, name in enumerate(points, start=1):
             waited[name] = scene.killed(BEFORE_THE_FLIP[name])
@@ -122,7 +125,7 @@ def test_killed_anywhere_inside_the_fence_the_tenant_writes_on_without_anybody_a
     print({name: [round(one, 2) for one in pauses] for name, pauses in waited.items()})
     assert (moved["state"], moved["serving"], moved["run_id"]) == ("soaking", "target", run)
     assert scene.unfenced_by_guardian() == len(points)
-    assert scene.longest <= seconds(FREEZE) + MARGIN
+    assert not scene.held_up(FREEZE)
     assert all(waited[name] for name in waited if name != "the fence on its way"), "nobody was refused"
     verdict = world.verdict(ledgers)
     assert verdict.ok, verdict.problems[:5]
@@ -134,8 +137,8 @@ def test_killed_anywhere_inside_the_fence_the_tenant_writes_on_without_anybody_a
 @pytest.mark.timeout(400)
 def test_a_reverse_killed_inside_the_fence_has_a_guardian_too(world: World) -> None:
     world.run("migrate", TENANT, "--to", world.upper, "--yes", "-o", "json").expect(0)
-    with watched(world) as wire, world.writers(2) as ledgers:
-        scene = Scene(world, wire, ledgers, ("reverse", TENANT, "--yes"))
+    with watched(world) as wire, felt(world, TENANT) as pulse, world.writers(2) as ledgers:
+        scene = Scene(world, wire, pulse, ledgers, ("reverse", TENANT, "--yes"))
         assert scene.killed(BEFORE_THE_FLIP["draining"])
         assert scene.stamp == ("aborted", False)
         assert scene.killed(AT_THE_FLIP)
@@ -143,7 +146,7 @@ def test_a_reverse_killed_inside_the_fence_has_a_guardian_too(world: World) -> N
         back = world.run("resume", TENANT, "-o", "json").expect(0).json
         scene.writes_again(within=10)
     assert (back["state"], back["serving"]) == ("reversed", "source")
-    assert scene.longest <= seconds(FREEZE) + MARGIN
+    assert not scene.held_up(FREEZE)
     verdict = world.verdict(ledgers)
     assert verdict.ok, verdict.problems[:5]
 
@@ -156,13 +159,13 @@ def test_a_reverse_killed_inside_the_fence_has_a_guardian_too(world: World) -> N
 @pytest.mark.timeout(300)
 def test_a_cutover_that_stands_still_is_taken_back_in_time_and_never_flips_when_it_wakes_up(world: World) -> None:
     world.run("migrate", TENANT, "--to", world.upper, "--yes", "--until", "catch-up", "-o", "json").expect(PARKED)
-    with watched(world) as wire, world.writers(2) as ledgers:
-        scene = Scene(world, wire, ledgers, ("resume", TENANT))
+    with watched(world) as wire, felt(world, TENANT) as pulse, world.writers(2) as ledgers:
+        scene = Scene(world, wire, pulse, ledgers, ("resume", TENANT))
         with wire.hold(flips, late=True):
             process = scene.start()
             scene.reach(0)
             process.send_signal(signal.SIGSTOP)
-            wait_for(lambda: scene.stamp == ("aborted", False), within=seconds(SHORT) + MARGIN)
+            wait_for(lambda: scene.stamp == ("aborted", False), within=30)
             scene.writes_again(within=5)
         time.sleep(0.5)  # the flip that was on its way has reached the engine
         assert scene.stamp == ("aborted", False)
@@ -172,7 +175,7 @@ def test_a_cutover_that_stands_still_is_taken_back_in_time_and_never_flips_when_
         assert json.loads(stdout)["serving"] == "source"
         assert scene.unfenced_by_guardian() == 1
         assert scene.stamp == ("aborted", False)
-        assert scene.longest <= seconds(SHORT) + MARGIN
+        assert not scene.held_up(SHORT)
         moved = world.run("resume", TENANT, "-o", "json")
         if moved.exit == PARKED:  # two busy cores may take longer than the short pause
             moved = world.run("resume", TENANT, "-o", "json")
@@ -186,8 +189,8 @@ def test_a_cutover_that_stands_still_is_taken_back_in_time_and_never_flips_when_
 @pytest.mark.world_estate({"fence": {"attempts": 1}})
 def test_a_cutover_whose_guardian_is_killed_takes_its_fence_back_and_does_not_flip(world: World) -> None:
     world.run("migrate", TENANT, "--to", world.upper, "--yes", "--until", "catch-up", "-o", "json").expect(PARKED)
-    with watched(world) as wire, world.writers(1) as ledgers:
-        scene = Scene(world, wire, ledgers, ("resume", TENANT))
+    with watched(world) as wire, felt(world, TENANT) as pulse, world.writers(1) as ledgers:
+        scene = Scene(world, wire, pulse, ledgers, ("resume", TENANT))
         with wire.hold(after(stamps("fenced"), probes)):
             process = scene.start()
             scene.reach(0)
