@@ -39,7 +39,7 @@ def look(desk: Desk, tenant: str | None, to: str | None) -> list[Check]:
     found.append(_tried("credentials", lambda: f"account {desk.account} as {desk.identity}"))
     if any(check.status == BLOCKED for check in found if check.about in ("region", "credentials")):
         return found
-    found.append(_tried("directory", lambda: _table(desk, desk.estate.directory.table, desk.estate.directory.region)))
+    found.append(_tried("directory", lambda: _table(desk, desk.estate.directory.table, desk.estate.directory_region)))
     found.append(_tried("journal", lambda: _journal(desk)))
     if found[-1].status != BLOCKED:
         found += _runs(desk)
@@ -55,8 +55,8 @@ def _tried(about: str, looked: Callable[[], str]) -> Check:
         return Check(about, BLOCKED, error.what, error.next)
 
 
-def _table(desk: Desk, table: str, region: str | None) -> str:
-    if desk.observing.dynamodb(region=region or desk.region).describe(table) is None:
+def _table(desk: Desk, table: str, region: str) -> str:
+    if desk.observing.dynamodb(region=region).describe(table) is None:
         raise errors.UnknownName(
             f"the table {table} is not there", next="name another under directory.table, or another region"
         )

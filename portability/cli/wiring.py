@@ -67,12 +67,13 @@ class Desk:
 
     @cached_property
     def estate(self) -> Estate:
-        """The estate file, loaded and checked."""
+        """The estate file, loaded and checked; with `--region` it says so of journal and directory."""
         if not self.settings.config.exists():
             raise errors.FileInvalid(
                 "cannot be read: No such file or directory", where=f"{self.settings.config}:1", next="portability init"
             )
-        return load_estate(self.settings.config)
+        estate, region = load_estate(self.settings.config), self.settings.region
+        return estate if region in (None, estate.home_region) else estate.kept_in(region)
 
     @cached_property
     def recipes(self) -> list[Recipe]:
@@ -136,21 +137,20 @@ class Desk:
     def unchecked_journal(self) -> Journal:
         """The journal before `init` made its table."""
         _ = self.account
-        region = self.estate.journal.region or self.region
-        return open_journal(self.journaling.dynamodb(region=region), self.estate.journal, self.clock, self.retry)
+        dynamo = self.journaling.dynamodb(region=self.estate.journal_region)
+        return open_journal(dynamo, self.estate.journal, self.clock, self.retry)
 
     @cached_property
     def journal_seen(self) -> Journal:
         """The journal over clients that refuse every mutating call; unchecked."""
         _ = self.account
-        region = self.estate.journal.region or self.region
-        return open_journal(self.observing.dynamodb(region=region), self.estate.journal, self.clock, self.retry)
+        dynamo = self.observing.dynamodb(region=self.estate.journal_region)
+        return open_journal(dynamo, self.estate.journal, self.clock, self.retry)
 
     @cached_property
     def directory(self) -> DirectoryTable:
         """The tenant directory, read only."""
-        region = self.estate.directory.region or self.region
-        return DirectoryTable(self.estate, self.observing.dynamodb(region=region))
+        return DirectoryTable(self.estate, self.observing.dynamodb(region=self.estate.directory_region))
 
     @property
     def holder(self) -> Holder:
@@ -211,19 +211,18 @@ class Desk:
             clock=self.clock,
             retry=self.retry,
             rng=self.rng,
-            write_elsewhere=self._elsewhere(aws),
+            write_elsewhere=self._elsewhere(plan.estate, aws),
         )
         route = Route(plan=plan, steps=tuple((spec, build(spec)) for spec in plan.steps))
         return Runner(
             held=held, plan=plan, route=route, world=world, stop=self.stop, observer=observer, options=options
         )
 
-    def _elsewhere(self, aws: Aws) -> Callable[[Sequence[dict[str, Any]]], None] | None:
+    def _elsewhere(self, estate: Estate, aws: Aws) -> Callable[[Sequence[dict[str, Any]]], None] | None:
         """How a flip is written where the directory is in another region than the journal; None where it is not."""
-        region = self.estate.directory.region or self.region
-        if region == (self.estate.journal.region or self.region):
+        if estate.directory_region == estate.journal_region:
             return None
-        dynamo = aws.dynamodb(region=region)
+        dynamo = aws.dynamodb(region=estate.directory_region)
         return lambda items: dynamo.transact(items, token=uuid.UUID(int=self.rng.getrandbits(128)).hex)
 
 

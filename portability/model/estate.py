@@ -342,5 +342,23 @@ class Estate(Value, frozen=True, kw_only=True):
 
     @property
     def home_region(self) -> str:
-        """The region of journal and directory."""
+        """The region of what names none."""
         return self.accounts.regions[0]
+
+    @property
+    def directory_region(self) -> str:
+        """The region of the tenant directory, and of what an application keeps beside it."""
+        return self.directory.region or self.home_region
+
+    @property
+    def journal_region(self) -> str:
+        """The region of the journal."""
+        return self.journal.region or self.home_region
+
+    def kept_in(self, region: str) -> Estate:
+        """The same estate with journal and directory in `region`, where the file names none."""
+        return msgspec.structs.replace(
+            self,
+            journal=msgspec.structs.replace(self.journal, region=self.journal.region or region),
+            directory=msgspec.structs.replace(self.directory, region=self.directory.region or region),
+        )

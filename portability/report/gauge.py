@@ -100,14 +100,12 @@ class Gauges:
         elif event in ("step_done", "step_skipped", "step_failed", "step_undone"):
             step.status, step.ended = event.removeprefix("step_"), now
             step.said = str(fields.get("error", ""))
+            if event == "step_done":
+                self._correct(step)
         elif event in ("copied", "compared"):
             store = str(fields.get("store", ""))
             gauge = step.stores.setdefault((event, store), StoreGauge(expected=self.expected.get(store)))
             gauge.add(now, int(fields.get("items") or 0), int(fields.get("bytes") or 0))
-            if event == "copied":
-                self.expected[store] = (
-                    max(self.expected.get(store, 0), gauge.done) if step.ended else self.expected.get(store) or 0
-                )
         elif event == "lag":
             step.lag = fields
         elif event == "pace":
@@ -115,6 +113,12 @@ class Gauges:
         else:
             step.said = said(event, fields)
         return step
+
+    def _correct(self, step: StepGauge) -> None:
+        """A copy may have found more than was estimated, which was hours old: a comparison will too."""
+        for (event, store), gauge in step.stores.items():
+            if event == "copied":
+                self.expected[store] = max(self.expected.get(store, 0), gauge.done)
 
 
 def said(event: str, fields: dict[str, Any]) -> str:

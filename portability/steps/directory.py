@@ -309,7 +309,7 @@ class DirectoryTable:
 
 def directory_of(ctx: Observe, *, quick: bool = False) -> DirectoryTable:
     """The plan's directory. `quick` keeps pauses between attempts at 0.2 s: a tenant waits meanwhile."""
-    region = ctx.estate.directory.region or ctx.estate.home_region
+    region = ctx.estate.directory_region
     retry = replace(ctx.retry, cap=0.2) if quick else ctx.retry
     return DirectoryTable(ctx.estate, ctx.aws.dynamodb(region=region), retry)
 

@@ -107,7 +107,7 @@ def setting(ctx: Observe, name: str) -> str | None:
     spec = ctx.estate.cognito
     if spec is None or spec.settings_table is None:
         return None
-    region = ctx.estate.directory.region or ctx.estate.home_region
+    region = ctx.estate.directory_region
     row = ctx.aws.dynamodb(region=region).get(spec.settings_table, {spec.setting_key: {"S": name}})
     value = None if row is None else row.get(spec.setting_value, {}).get("S")
     return None if value is None else str(value)

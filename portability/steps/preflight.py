@@ -137,7 +137,7 @@ def _account(ctx: Observe) -> Iterator[Finding]:
 
 def _journal(ctx: Observe) -> Iterator[Finding]:
     table = ctx.estate.journal.table
-    described = ctx.aws.dynamodb(region=ctx.estate.journal.region or ctx.estate.home_region).describe(table)
+    described = ctx.aws.dynamodb(region=ctx.estate.journal_region).describe(table)
     if described is None:
         yield _block("journal", f"the table {table} is not there", "portability init")
         return

@@ -63,7 +63,7 @@ def put_back(ctx: Context, record: DirectoryRecord, fields: Mapping[str, str | N
         values |= {} if new is None else {f":new{number}": new}
         (removes if new is None else sets).append(f"#a{number}" if new is None else f"#a{number} = :new{number}")
     clauses = (["SET " + ", ".join(sets)] if sets else []) + (["REMOVE " + ", ".join(removes)] if removes else [])
-    dynamo = ctx.aws.dynamodb(region=spec.region or ctx.estate.home_region)
+    dynamo = ctx.aws.dynamodb(region=ctx.estate.directory_region)
     key = directory_of(ctx).key(ctx.plan.tenant)
     try:
         ctx.retry.call(

@@ -86,4 +86,4 @@ def _table(ctx: Context) -> str | None:
 
 
 def _dynamo(ctx: Context) -> Dynamo:
-    return ctx.aws.dynamodb(region=ctx.estate.directory.region or ctx.estate.home_region)
+    return ctx.aws.dynamodb(region=ctx.estate.directory_region)

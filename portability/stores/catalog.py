@@ -85,7 +85,7 @@ def open_move(
     if not spec.in_dynamodb:
         opening = Opening(estate=estate, move=plan_move, tenant=tenant, aws=aws, clock=clock, retry=retry, rng=rng)
         return _opener(spec.kind)(opening)
-    suffixes = suffix_range(spec.tenant.suffixes, tenant, aws.dynamodb(region=estate.home_region))
+    suffixes = suffix_range(spec.tenant.suffixes, tenant, aws.dynamodb(region=estate.directory_region))
     return DynamoMove(
         spec,
         plan_move,

@@ -257,6 +257,20 @@ def test_a_copy_of_unknown_size_still_tells_every_15_seconds() -> None:
     assert 6 <= len(told) <= 8
 
 
+def test_a_comparison_is_measured_by_what_the_copy_found_where_that_was_more_than_estimated() -> None:
+    told = list[str]()
+    view, _ = samples.view()
+    lines = Lines(told.append, view, monotonic=Ticks())
+    for store, items in (("Order", 2_408_000), ("Product", 500)):
+        lines("copied", run=samples.RUN, step="copy", store=store, unit="p/1", items=items, bytes=100)
+    lines("step_done", run=samples.RUN, step="copy", uses="copy_data")
+    for store in ("Order", "Product"):
+        lines("compared", run=samples.RUN, step="verify", store=store, unit="p/1", items=250, repaired=0)
+    *_, order, product = told
+    assert "250 of ~2,408,000 items (0%)" in order
+    assert "250 of ~500 items (50%)" in product
+
+
 # --------------------------------------------------------------------------------------------------------------- errors
 
 

@@ -49,8 +49,7 @@ class DirectoryFlag:
 
     def probe(self, ctx: Context, before: Stamp) -> Answer:
         """See `Fence`: what the application would read, over a fresh connection, and the declared hook's answer."""
-        spec = ctx.estate.directory
-        with closing(ctx.aws.dynamodb(region=spec.region or ctx.estate.home_region, fresh=True)) as fresh:
+        with closing(ctx.aws.dynamodb(region=ctx.estate.directory_region, fresh=True)) as fresh:
             record = directory_of(ctx).reading(fresh).read(ctx.plan.tenant)
         there = None if record is None else record.stamp
         closed = there is not None and there.fenced and there.epoch > before.epoch

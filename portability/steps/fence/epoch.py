@@ -64,7 +64,7 @@ def _check(ctx: Context, before: Stamp) -> Answer:
         }
     }
     try:
-        with closing(ctx.aws.dynamodb(region=spec.region or ctx.estate.home_region, fresh=True)) as dynamo:
+        with closing(ctx.aws.dynamodb(region=ctx.estate.directory_region, fresh=True)) as dynamo:
             dynamo.transact([member], token=f"{ctx.rng.getrandbits(128):032x}")
     except errors.ConditionFailed:
         return Answer.REFUSED

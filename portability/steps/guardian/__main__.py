@@ -48,11 +48,10 @@ def main() -> int:
 
 def guard(orders: Orders, line: Line) -> None:
     """Stand by with a directory that has answered. Raises what kept it from reading, or from writing to the end."""
-    directory, tenant = orders.estate.directory, orders.tenant
-    retry = Retry(cap=0.2)
+    tenant, retry = orders.tenant, Retry(cap=0.2)
     aws = Aws(
         profile=orders.profile,
-        region=directory.region or orders.estate.home_region,
+        region=orders.estate.directory_region,
         read_only=False,
         retry=retry,
         connect_timeout=CONNECT,
