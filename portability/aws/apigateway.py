@@ -87,13 +87,6 @@ class ApiGateway:
         """The key whose value has this `digest_of`; None where no key has."""
         return next((key for key in self._keys() if key.digest == digest), None)
 
-    def keys_in(self, plan: str) -> Iterator[str]:
-        """Ids of the keys in a usage plan, every page."""
-        pages = self._call.pages(
-            self._client.get_usage_plan_keys, answered="position", asked="position", usagePlanId=plan, limit=PAGE
-        )
-        return (key["id"] for page in pages for key in page.get("items", []))
-
     def is_in(self, plan: str, key: str) -> bool:
         """Whether the key is in the plan."""
         try:

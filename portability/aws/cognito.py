@@ -158,17 +158,6 @@ class Cognito:
         """Ensure that there is no such app client."""
         self._gone(lambda: self._call(self._client.delete_user_pool_client, UserPoolId=pool, ClientId=client))
 
-    def providers(self, pool: str) -> list[str]:
-        """Names of the pool's identity providers; their secrets stay with it."""
-        pages = self._call.pages(
-            self._client.list_identity_providers,
-            answered="NextToken",
-            asked="NextToken",
-            UserPoolId=pool,
-            MaxResults=PAGE,
-        )
-        return [provider["ProviderName"] for page in pages for provider in page["Providers"]]
-
     def resource_servers(self, pool: str) -> list[dict[str, Any]]:
         """The pool's resource servers: `Identifier`, `Name`, `Scopes`."""
         pages = self._call.pages(

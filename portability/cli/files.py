@@ -9,8 +9,11 @@ from pathlib import Path
 
 from portability import errors
 
+READABLE = 0o644
+"""Of a file that is written; a temporary one is its maker's alone."""
 
-def write_whole(path: Path, text: str, *, root: Path, mode: int = 0o644, replace: bool = True) -> bool:
+
+def write_whole(path: Path, text: str, *, root: Path, replace: bool = True) -> bool:
     """Write `text` to `path`; False where a file is there and `replace` is off.
 
     A relative path must end under `root` after its links are followed. Raises `CannotWriteFile`; an old file is then as
@@ -32,7 +35,7 @@ def write_whole(path: Path, text: str, *, root: Path, mode: int = 0o644, replace
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(mode)
+        Path(name).chmod(READABLE)
         Path(name).replace(target)
     except OSError as error:
         if name:

@@ -40,7 +40,7 @@ from portability.cli.verb import SETTINGS, accept, group, verb
 ORDER = (
     *("demo", "init", "doctor", "plan", "migrate", "resume"),
     *("status", "verify", "reverse", "cancel", "complete", "report"),
-    *("run", "journal", "lock", "identity", "sandbox", "validate", "explain", "completion"),
+    *("run", "journal", "lock", "sandbox", "validate", "explain", "completion"),
 )
 
 ABOUT = """Move a SaaS tenant between pooled and siloed tiers as one journaled, resumable run.

@@ -207,7 +207,6 @@ class Desk:
         world = World(
             aws=aws,
             moves=self.moves(plan, aws),
-            build=build,
             clock=self.clock,
             retry=self.retry,
             rng=self.rng,

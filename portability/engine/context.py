@@ -166,10 +166,6 @@ class RunContext:
             raise LookupError(msg)
         return found[-1]
 
-    def stop_requested(self) -> bool:
-        """Whether somebody asked the run to stop."""
-        return self.stop.requested
-
     def check(self) -> None:
         """Raise what stands against going on."""
         self.held.look()

@@ -8,13 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from portability.aws.session import Aws
-from portability.model.recipe import StepSpec
 from portability.retry import Retry
-from portability.steps.base import Clock, Step
+from portability.steps.base import Clock
 from portability.stores.base import Move
-
-Build = Callable[[StepSpec], Step]
-"""Turns a declared step into a value with three verbs; raises `FileInvalid` for a bad `with`."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +23,6 @@ class World:
 
     aws: Aws
     moves: Sequence[Move]
-    build: Build
     clock: Clock
     retry: Retry
     rng: random.Random

@@ -33,7 +33,6 @@ WRITERS = 2
 RATE = 10.0  # writes a second and writer
 KILL_AFTER_PAGES = 4
 WRITE_BETWEEN = 2.0  # seconds of writing on the side that has just begun to serve
-BREAKS = ("copy", "fence", "kill")
 PATIENCE = 150.0  # seconds one command may take
 
 Say = Callable[[str], None]

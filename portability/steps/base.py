@@ -143,9 +143,6 @@ class Context(Observe, Protocol):
     def resident(self, uses: str) -> Any:  # noqa: ANN401 - each kind of step gives its own
         """What the resident of the latest step of that kind gave; raises `LookupError` if it is not running."""
 
-    def stop_requested(self) -> bool:
-        """Whether a signal, `run pause` or a lost lease wants the step to stop at the next safe point."""
-
     def check(self) -> None:
         """Raise `Parked(signal)`, `LeaseLost`, or what a resident died of. Call between pages."""
 

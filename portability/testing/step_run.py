@@ -143,7 +143,6 @@ class StepRun:
         world = World(
             aws=hands.aws,
             moves=hands.moves,
-            build=hands.build,
             clock=hands.clock,
             retry=hands.retry,
             rng=random.Random(5),  # noqa: S311 - jitter

@@ -10,14 +10,17 @@ from dataclasses import dataclass, field
 
 from portability.aws.session import Aws
 from portability.engine.stop import Stop, SystemClock
-from portability.engine.world import Build
 from portability.journal.memory import MemoryTable
 from portability.journal.table import Table
 from portability.model.plan import Plan
+from portability.model.recipe import StepSpec
 from portability.model.status import Goal
 from portability.retry import Retry
-from portability.steps.base import Clock
+from portability.steps.base import Clock, Step
 from portability.stores.base import Move
+
+Build = Callable[[StepSpec], Step]
+"""Turns a declared step into a value with three verbs."""
 
 Watch = Callable[[str], None]
 """To be called before every mutating call, with a word for it. What it raises must reach the caller: it may be the

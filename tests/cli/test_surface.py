@@ -17,7 +17,7 @@ from tests.cli import bench
 HEAVY = ("boto3", "botocore", "structlog", "tenacity", "yaml", "moto", "msgspec")
 HELPS = (
     (),
-    *((verb,) for verb in ORDER if verb != "identity"),
+    *((verb,) for verb in ORDER),
     *(("run", verb) for verb in ("list", "logs", "pause", "tune", "cutover", "tick")),
     *(("journal", verb) for verb in ("show", "export", "verify")),
     *(("lock", verb) for verb in ("show", "break")),

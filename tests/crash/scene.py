@@ -41,8 +41,6 @@ COMMAND_WITHIN = 90.0
 STEPPING = frozenset({"migrate", "run", "reverse", "complete", "cancel"})
 """The verbs that run steps."""
 
-USAGE = 2
-
 
 class Slow(AssertionError):
     """A command did not come to its end."""

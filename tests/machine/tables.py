@@ -316,7 +316,6 @@ class TableTurn:
         world = EngineWorld(
             aws=self.aws,
             moves=moves,
-            build=lambda _spec: steps[0],
             clock=self.clock,
             retry=self.retry,
             rng=random.Random(self.pid),

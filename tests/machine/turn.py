@@ -126,7 +126,6 @@ class Turn(Process):
         world = EngineWorld(
             aws=self.aws,
             moves=self.moves,
-            build=lambda _spec: self.steps()[0],
             clock=self.town.clock_of(self.host),
             retry=self.retry,
             rng=random.Random(f"{self.town.shape.seed}/{self.pid}"),

@@ -208,9 +208,6 @@ class FakeContext:
             raise LookupError(uses)
         return self.residents[uses]
 
-    def stop_requested(self) -> bool:
-        return False
-
     def check(self) -> None:
         self.checked()
 

@@ -317,7 +317,6 @@ class Process:
         world = EngineWorld(
             aws=self.aws,
             moves=self.moves,
-            build=lambda _spec: self.steps()[0],
             clock=self.estate.clock,
             retry=self.retry,
             rng=random.Random(5),

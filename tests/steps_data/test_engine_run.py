@@ -241,9 +241,7 @@ def turn(tables: Tables, goal: Goal | None = None, options: Options | None = Non
         Soak(with_=SoakWith(for_=soak, sample="200ms")),
         RetireSource(with_=RetireWith(patience="60s")),
     ]
-    world = EngineWorld(
-        aws=aws, moves=moves, build=lambda _spec: cast("Step", steps[0]), clock=clock, retry=retry, rng=random.Random(5)
-    )
+    world = EngineWorld(aws=aws, moves=moves, clock=clock, retry=retry, rng=random.Random(5))
     route = Route(plan=tables.plan, steps=tuple(zip(tables.plan.steps, cast("list[Step]", steps), strict=True)))
     return Runner(
         held=held,
