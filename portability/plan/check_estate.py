@@ -11,6 +11,7 @@ from portability.model.tenant import TENANT_ID
 from portability.plan.check_attributes import check_attributes
 from portability.plan.document import Path, shown
 from portability.plan.shape import suggestion
+from portability.steps.fence import catalog as fences
 from portability.stores import catalog
 
 Problems = Iterator[tuple[Path, str]]
@@ -246,11 +247,9 @@ def _fence(estate: Estate) -> Problems:
         yield ("fence",), "directory_flag needs `max_in_flight`, the longest request of the application"
     if seconds(fence.freeze_max) <= 0:
         yield ("fence", "freeze_max"), "must be longer than nothing"
-    effective = seconds(fence.effective_within or "0s")
-    if fence.effective_within is None and "directory_flag" in fence.use:
-        # `cache` has the longest request in it; an application that caches nothing still has requests.
-        effective = max(seconds(estate.directory.cache), seconds(fence.max_in_flight or "0s"))
-    parts = (effective, seconds(fence.drain), seconds(fence.lifts_within or "0s"))
-    if sum(parts) > seconds(fence.freeze_max):
-        whole = "effective_within {:g}s + drain {:g}s + lifts_within {:g}s".format(*parts)
-        yield ("fence", "freeze_max"), f"{fence.freeze_max} is shorter than {whole}"
+    if fence.use:
+        declared = fences.build(estate)
+        parts = (declared.effective_within, seconds(fence.drain), declared.lifts_within)
+        if sum(parts) > seconds(fence.freeze_max):
+            whole = "effective_within {:g}s + drain {:g}s + lifts_within {:g}s".format(*parts)
+            yield ("fence", "freeze_max"), f"{fence.freeze_max} is shorter than {whole}"
