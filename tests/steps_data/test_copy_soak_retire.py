@@ -32,6 +32,7 @@ def copied(world: Estate42, process: Process) -> None:
 def traps_of_copy() -> int:
     process = Process(Estate42(items=12), trap_from="copy-data")
     copied(process.estate, process)
+    assert process.traps, "nothing to be killed at"
     return len(process.traps)
 
 

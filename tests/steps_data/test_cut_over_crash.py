@@ -33,6 +33,7 @@ def reversed_() -> Estate42:
 def traps_of(prepare: Callable[[], Estate42], goal: Goal | None, step: str) -> int:
     process = Process(prepare(), trap_from=step)
     process.go(goal)
+    assert process.traps, "nothing to be killed at"
     return len(process.traps)
 
 
