@@ -310,7 +310,7 @@ def test_the_lag_is_unknown_until_the_tip_was_seen_and_small_after(world: World)
         until(lambda: channel.lag().seconds is not None)
         lag = channel.lag()
         assert lag.seconds is not None
-        assert lag.seconds < 10
+        assert lag.seconds < 2
         assert lag.retention_left is not None
         assert 86000 < lag.retention_left <= 86400
     finally:

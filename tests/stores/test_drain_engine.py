@@ -36,7 +36,7 @@ def test_a_drain_with_canaries_is_quick_proves_every_shard_and_leaves_nothing(
             writer.wait_for(100)
         began = time.monotonic()
         assert channel.drain(after=time.time(), canary=move.canary("r-1"), patience=10) == []
-        assert time.monotonic() - began < 6, "as long as its patience"
+        assert time.monotonic() - began < 2
         writer.assert_kept(world.silo)
         world.assert_equal(world.pool, world.silo)
         assert canaries_in(world, world.silo) == []
