@@ -60,6 +60,7 @@ class Channels:
             parked=sum(lag.parked for lag in lags),
             doubtful=sum(lag.doubtful for lag in lags),
             retention_left=min(left, default=None),
+            lost=any(lag.lost for lag in lags),
         )
 
     def check(self) -> None:

@@ -91,9 +91,9 @@ def verify_all(
         by_store[name.partition("/")[0]].append(one)
     strays = {move.store: _strays(move, channels, repair=repair) for move in moves}
     refuse_differences(
-        ctx, {store: [*differences(units), *strays[store]] for store, units in by_store.items()}, repair=repair
+        ctx, {store: [*differences(units), *strays[store][1]] for store, units in by_store.items()}, repair=repair
     )
-    return {store: figures(units) for store, units in by_store.items()}
+    return {store: figures(units, deleted=strays[store][0]) for store, units in by_store.items()}
 
 
 def verify_some(
@@ -126,8 +126,8 @@ def differences(compared: Sequence[Compared]) -> list[Difference]:
     return [difference for one in compared for difference in one.differences]
 
 
-def figures(compared: Sequence[Compared]) -> dict[str, Any]:
-    """A store's figures, as `verify_all` gives them."""
+def figures(compared: Sequence[Compared], *, deleted: int = 0) -> dict[str, Any]:
+    """A store's figures, as `verify_all` gives them; `deleted` keys that only the destination had are repaired too."""
     total = sum(int(one.source_digest, 16) for one in compared) % 2**128
     items = sum(one.source_items for one in compared)
     return {
@@ -135,7 +135,7 @@ def figures(compared: Sequence[Compared]) -> dict[str, Any]:
         "items": items,
         "digest": f"{total:032x}",
         "checked": items,
-        "repaired": sum(one.repaired for one in compared),
+        "repaired": sum(one.repaired for one in compared) + deleted,
         "unsettled": sum(not one.equal for one in compared),
     }
 
@@ -165,10 +165,11 @@ def _compare(ctx: Context, move: Move, flow: Flow, halt: threading.Event, *, uni
     return compared
 
 
-def _strays(move: Move, channels: Channels, *, repair: bool) -> list[Difference]:
-    """Keys that only the destination has; with `repair` they are synced (deleted there) and looked for again."""
+def _strays(move: Move, channels: Channels, *, repair: bool) -> tuple[int, list[Difference]]:
+    """Keys that only the destination has: how many were synced (deleted there) with `repair`, and those left."""
     found = move.strays(channels.flow)
     if not (found and repair):
-        return found
+        return 0, found
     move.sync(channels.flow, [difference.key for difference in found])
-    return move.strays(channels.flow)
+    left = move.strays(channels.flow)
+    return len(found) - len(left), left

@@ -111,13 +111,18 @@ class ChannelState(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Lag:
-    """How far a channel is behind. `seconds` is None until it has caught sight of the tip once."""
+    """How far a channel is behind. `seconds` is None until it has caught sight of the tip once.
+
+    It is None too while records are `lost` and what they told is still to be compared; not so where it only watches,
+    and compares nothing: how far it has read is known there all the same.
+    """
 
     seconds: float | None
     backlog: int  # keys learnt, not yet synced
     parked: int
     doubtful: int
     retention_left: float | None  # seconds until the oldest unread record may be trimmed
+    lost: bool = False
 
 
 MEASURED = "measured|"

@@ -165,7 +165,8 @@ class FakeChannel:
         self._trap("before lag")
         unread = self._move.world.ends(self.flow)[0].log[self._position() or 0 :]
         behind = self._move.now() - unread[0][1] if unread else 0.0
-        return Lag(seconds=behind, backlog=0, parked=self._parked(), doubtful=0, retention_left=None)
+        lost = self._move.lost and self.flow is Flow.FORWARD and self._state is ChannelState.WATCH
+        return Lag(seconds=behind, backlog=0, parked=self._parked(), doubtful=0, retention_left=None, lost=lost)
 
     def drain(self, *, after: float, canary: Callable[[str], Key] | None, patience: float) -> list[str]:
         self._trap("before drain")
@@ -224,6 +225,7 @@ class FakeMove:
         self.history: list[str] = []
         self.drained_after: list[float] = []
         self.silent: list[str] = []
+        self.lost = False  # records of the forward stream, before what it watches now
         self.unwritable = 0
         self.short: list[Finding] = []  # what a look at the capacities finds
         self.drain_seconds = 0.0
@@ -302,8 +304,8 @@ class FakeMove:
         self.trap(f"before compare {unit}")
         self.tamper()
         self.catch_up(flow)
-        origin, destination = self.world.ends(flow)
-        names = {name for shelf in (origin, destination) for name in shelf.items if unit_of(name) == unit}
+        origin, _ = self.world.ends(flow)
+        names = {name for name in origin.items if unit_of(name) == unit}  # the others are strays
         compared = self._compared(flow, unit, names)
         if repair and compared.differences:
             self.sync(flow, [difference.key for difference in compared.differences])
@@ -329,8 +331,10 @@ class FakeMove:
             differences=[Difference(key_of(name), "differs", key_hash(name)) for name in differing],
         )  # fmt: skip
 
-    def strays(self, _flow: Flow) -> list[Difference]:
-        return []
+    def strays(self, flow: Flow) -> list[Difference]:
+        origin, destination = self.world.ends(flow)
+        extra = sorted(destination.items.keys() - origin.items.keys())
+        return [Difference(key_of(name), "extra", key_hash(name)) for name in extra]
 
     def capacity(self, flow: Flow, *, before: float | None) -> list[Finding]:
         return list(self.short)

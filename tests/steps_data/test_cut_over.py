@@ -214,6 +214,21 @@ def test_a_silent_shard_has_its_units_compared_inside_the_fence() -> None:
     world.check_end("target")
 
 
+def test_a_deletion_of_which_a_silent_shard_did_not_tell_is_found_inside_the_fence() -> None:
+    world = Estate42()
+    process = Process(world)
+    process.move.silent = ["shard-1"]
+
+    def outlived(label: str) -> None:
+        if label == "after drain Order-forward":
+            world.world.target.items["order-1000"] = 1  # copied, then deleted at the source, and no record of it
+
+    process.on_trap = outlived
+    with pytest.raises(errors.Mismatch, match="1 extra"):
+        process.go()
+    assert world.flips == []
+
+
 def test_a_verification_made_before_a_restart_is_made_again() -> None:
     world = Estate42()
     with pytest.raises(errors.Parked):

@@ -54,6 +54,49 @@ def test_a_late_write_that_was_overruled_gives_way_to_the_side_that_serves() -> 
     world.check_end("target")
 
 
+def flipped_and_lost(*, late: bool) -> tuple[Estate42, Process]:
+    """A run killed right after its flip, and a process that finds the old side's records gone, a late write's too."""
+    world = Estate42()
+    process = Process(world)
+    dead = False
+
+    def die() -> None:
+        nonlocal dead
+        if world.flips and not dead:
+            dead = True
+            raise Killed
+
+    at(process, "cut-over", "asleep", die, once=False)
+    with pytest.raises(Killed):
+        process.go()
+    if late:
+        world.world.source.items[KEY] = LATE  # and no record of it
+    after = Process(world)
+    after.move.lost = True
+    return world, after
+
+
+def test_where_the_records_of_the_old_side_were_lost_only_what_the_tenant_changed_since_may_differ() -> None:
+    world, process = flipped_and_lost(late=False)
+    assert process.go().state is RunState.SOAKING
+    world.check_end("target")
+
+
+def test_a_late_write_whose_record_was_lost_stops_the_run_until_it_is_overruled() -> None:
+    world, process = flipped_and_lost(late=True)
+    with pytest.raises(errors.Mismatch, match="records were lost"):
+        process.go()
+    assert world.world.source.items[KEY] == LATE
+    overrule(world)
+    again = Process(world)
+    again.move.lost = True
+    view = again.go()
+    assert view.state is RunState.SOAKING
+    assert view.step("cut-over").output["overruled"] == 1
+    assert world.world.source.items.get(KEY) != LATE
+    world.check_end("target")
+
+
 @pytest.mark.parametrize("name", (KEY, "order-3"))
 def test_a_further_late_write_stops_the_run_again(name: str) -> None:
     world = stopped()

@@ -7,7 +7,7 @@ import pytest
 
 from portability import errors
 from portability.aws.dynamodb import Dynamo
-from portability.stores.base import ChannelState, Flow
+from portability.stores.base import MEASURED, ChannelState, Flow, Measured
 from portability.stores.dynamodb.reader import Readers
 from portability.stores.dynamodb.stream import On, TableStream
 from tests.stores import faults
@@ -75,6 +75,43 @@ def test_what_a_trimmed_shard_no_longer_tells_is_found_by_comparing(world: World
         world.assert_equal(world.pool, world.silo)
     finally:
         channel.close()
+
+
+def test_a_key_that_had_changed_before_its_records_were_lost_is_brought_over_too(world: World) -> None:
+    move, ledger = world.move(), MemoryLedger()
+    channel = opened(move, Flow.FORWARD, ledger, done=move.units(Flow.FORWARD))
+    channel.start(ChannelState.SYNC)
+    try:
+        channel.mark()
+        world.fill(world.pool, [world.item(1), world.item(2)])
+        channel.settle(patience=20)
+        assert len(channel.changed() or []) == 2
+        world.dynamo.delete(world.silo, world.key(world.item(2)))  # as if its next record had been trimmed unread
+        channel._poller.feed.lost = True
+        until(lambda: len(world.mine(world.silo)) == 2, patience=20)
+        channel.settle(patience=20)
+        world.assert_equal(world.pool, world.silo)
+    finally:
+        channel.close()
+
+
+def test_a_channel_that_watches_tells_how_far_it_has_read_and_that_records_were_lost_before(world: World) -> None:
+    move, ledger = world.move(), MemoryLedger()
+    channel = opened(move, Flow.FORWARD, ledger, done=move.units(Flow.FORWARD))
+    channel.start(ChannelState.SYNC)
+    channel.settle(patience=20)
+    assert not channel.lag().lost
+    channel.stop()
+    days_ago = Measured(at=0.0, lag_seconds=0.0, backlog=0, retention_left_seconds=None)
+    ledger.save_positions(channel.name, {MEASURED: days_ago.text()})
+    again = opened(world.move(), Flow.FORWARD, ledger, done=move.units(Flow.FORWARD))
+    again.start(ChannelState.WATCH)
+    try:
+        until(lambda: again.lag().seconds is not None, patience=20)
+        assert again.lag().lost
+        assert any(name.startswith("rebaseline|") for name in ledger.load_positions(again.name)), "nothing is compared"
+    finally:
+        again.close()
 
 
 def test_two_runs_notice_a_stream_that_was_turned_off_and_lose_nothing(world: World) -> None:

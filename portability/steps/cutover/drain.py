@@ -53,7 +53,9 @@ def refuse_unsettled(ctx: Context, channels: Channels) -> None:
 
 
 def compare_changed(ctx: Context, channels: Channels, silent: list[str], *, go_on: Callable[[], None]) -> int:
-    """Compare, by value, every key changed since the full verification, and every unit of a `silent` store; how many.
+    """Compare, by value, every key changed since the full verification; how many.
+
+    Of a `silent` store every unit is compared besides, and what only the destination has: nobody told of its deletions.
 
     `go_on` is asked between the parts, and raises when the tenant must not wait any longer.
     Raises `Mismatch` where a side differs, `Parked(gate)` where the record of changes was lost or a stream is another.
@@ -62,22 +64,25 @@ def compare_changed(ctx: Context, channels: Channels, silent: list[str], *, go_o
     if changed is None:
         raise _again(ctx, "the record of changed keys was lost while the cutover ran")
 
+    def whole(store: str) -> tuple[int, list[Difference]]:
+        move, units = channels.moves[store], []
+        for unit in move.units(channels.flow):
+            go_on()
+            units.append(move.compare(channels.flow, unit, repair=False))
+        go_on()
+        found = [*(each for unit in units for each in unit.differences), *move.strays(channels.flow)]
+        # The origin is fenced: here even an unequal sum alone is a difference.
+        if not found and not all(unit.equal for unit in units):
+            raise _again(ctx, f"{store} was not still while it was compared inside the fence")
+        return sum(unit.source_items for unit in units), found
+
     def compare(store: str) -> tuple[int, list[Difference]]:
         keys, move = changed[store], channels.moves[store]
-        if store in silent:
-            units = []
-            for unit in move.units(channels.flow):
-                go_on()
-                units.append(move.compare(channels.flow, unit, repair=False))
-            # The origin is fenced: here even an unequal sum alone is a difference.
-            if not all(unit.equal for unit in units) and not any(unit.differences for unit in units):
-                raise _again(ctx, f"{store} was not still while it was compared inside the fence")
-            return sum(unit.source_items for unit in units), [each for unit in units for each in unit.differences]
         found: list[Difference] = []
         for at in range(0, len(keys), PART):
             go_on()
             found += move.compare_keys(channels.flow, keys[at : at + PART]).differences
-        return len(keys), found
+        return whole(store) if store in silent and not found else (len(keys), found)
 
     with ThreadPoolExecutor(max_workers=len(changed) + 1, thread_name_prefix="compare") as pool:
         streams = pool.submit(stream_arns, ctx, channels.flow)

@@ -14,21 +14,25 @@ from portability.steps.base import Context
 from portability.steps.catch_up import POLL
 from portability.steps.channels import Channels
 from portability.steps.cutover.leg import Leg
-from portability.stores.base import Compared, Key
+from portability.stores.base import Channel, Compared, Key
 from portability.stores.dynamodb.parking import is_pending
 
 SLIPS, OVERRULED = "slips", "overruled"
 """The notes about slips that stopped the run, and about those an operator overruled."""
 
+LOST = "lost"
+"""The group of keys whose records may have been lost."""
+
 SHOWN = 20
 """Hashes of slipped keys that a note names, per store."""
 
 
-def watch(ctx: Context, leg: Leg, watching: Channels, *, within: float) -> None:
+def watch(ctx: Context, leg: Leg, watching: Channels, back: Channels, *, within: float) -> None:
     """Watch the old side until the next `within` seconds were read past. Raises `Mismatch` for a slip that matters.
 
     They count from here, for whoever goes on with it too: by another process's clock nobody can tell when the flip was.
-    A slip whose two sides hold the same by now, or that an operator overruled, lets the run go on.
+    A slip whose two sides hold the same by now, or that an operator overruled, lets the run go on. Where the old side's
+    records were lost, what differs and is not known to have changed on the serving side counts as slipped.
     """
     until = ctx.clock.monotonic() + within
     while True:
@@ -38,8 +42,40 @@ def watch(ctx: Context, leg: Leg, watching: Channels, *, within: float) -> None:
         now = ctx.clock.monotonic()
         ctx.progress("watching", seconds_left=max(0.0, until - now))
         if lag.seconds is not None and now - lag.seconds >= until:
+            _suspect(ctx, leg, watching, back)
             # Once more: the last records may have come between the two looks.
             _refuse_slips(ctx, leg, watching)
+            return
+        ctx.clock.sleep(POLL)
+
+
+def _suspect(ctx: Context, leg: Leg, watching: Channels, back: Channels) -> None:
+    """Keep as slips what a slip may have changed whose record is lost: a repeat finds the same, and new ones."""
+    for store, channel in watching.by_store.items():
+        if not channel.lag().lost:
+            continue
+        move, differing = watching.moves[store], list[Key]()
+        for unit in move.units(leg.flow):
+            ctx.check()
+            compared = move.compare(leg.flow, unit, repair=False)
+            ctx.progress("compared", store=store, unit=unit, items=compared.source_items, repaired=0)
+            differing += [one.key for one in compared.differences]
+        ctx.check()
+        differing += [one.key for one in move.strays(leg.flow)]
+        _read_past(ctx, back.by_store[store])
+        kept = [ctx.ledger.parked(each.name).values() for each in (back.by_store[store], channel)]
+        known = {_name(key) for of in kept for _, keys in of for key in keys}
+        if suspects := [key for key in differing if _name(key) not in known]:
+            ctx.ledger.park(channel.name, LOST, suspects)
+
+
+def _read_past(ctx: Context, back: Channel) -> None:
+    """Wait until the way back has read what the serving side did until now; it may have lost records itself."""
+    now = ctx.clock.monotonic()
+    while True:
+        ctx.check()
+        lag = back.lag()
+        if lag.lost or (lag.seconds is not None and ctx.clock.monotonic() - lag.seconds >= now):
             return
         ctx.clock.sleep(POLL)
 
@@ -53,7 +89,11 @@ def carry_out(ctx: Context, leg: Leg, watching: Channels) -> None:
 
 def slipped(kept: Iterable[tuple[str, list[Key]]]) -> list[Key]:
     """The slipped keys among (group, keys) that a watching channel keeps: it was empty at the flip."""
-    return list({repr(sorted(key.items())): key for group, keys in kept if is_pending(group) for key in keys}.values())
+    return list({_name(key): key for group, keys in kept if is_pending(group) for key in keys}.values())
+
+
+def _name(key: Key) -> str:
+    return repr(sorted(key.items()))
 
 
 def decided(compared: Compared, keys: int) -> dict[str, Any]:
@@ -64,9 +104,10 @@ def decided(compared: Compared, keys: int) -> dict[str, Any]:
 def _refuse_slips(ctx: Context, leg: Leg, watching: Channels) -> None:
     seen, overruled = watching.slips(), _overruled(ctx)
     differing: dict[str, list[str]] = {}
+    lost = False
     for store, channel in watching.by_store.items():
-        keys = slipped(ctx.ledger.parked(channel.name).values())
-        hashes = seen.get(store, [])
+        kept = ctx.ledger.parked(channel.name).values()
+        keys, hashes = slipped(kept), seen.get(store, [])
         if keys:
             compared = watching.moves[store].compare_keys(leg.flow, keys)
             hashes = [one.key_hash for one in compared.differences]
@@ -74,13 +115,15 @@ def _refuse_slips(ctx: Context, leg: Leg, watching: Channels) -> None:
                 hashes = []
         if hashes:
             differing[store] = hashes
+            lost = lost or any(group == LOST for group, _ in kept)
     if not differing:
         return
     counts = {store: len(hashes) for store, hashes in differing.items()}
     ctx.note(SLIPS, stores={store: hashes[:SHOWN] for store, hashes in differing.items()}, counts=counts)
     counted = ", ".join(f"{count} of {store}" for store, count in sorted(counts.items()))
     raise errors.Mismatch(
-        f"writes reached the old side after it was fenced: {counted}; nothing was discarded",
+        f"writes reached the old side after it was fenced: {counted}; nothing was discarded"
+        + ("; its change records were lost, so whatever differs counts as such a write" if lost else ""),
         next=f"portability verify {ctx.run}",
         changed=f"The {leg.after} serves; the way back only collects keys until this is settled.",
     )

@@ -188,7 +188,7 @@ class Turn:
             self.around.bring_late_users(ctx, leg)
             return
         if "tripwire" not in ctx.view.step(ctx.step).notes:
-            watch(ctx, leg, self.channels, within=seconds(ctx.estate.fence.tripwire))
+            watch(ctx, leg, self.channels, self.back, within=seconds(ctx.estate.fence.tripwire))
             self.around.bring_late_users(ctx, leg)
             ctx.note("tripwire")
         # What the way back writes on the old side would look like slips from here on.

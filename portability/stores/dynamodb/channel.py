@@ -157,6 +157,7 @@ class DynamoChannel:
             parked=len(poller.parking) if syncs else len(poller.parking.written),
             doubtful=self._w.sync.doubt.count,
             retention_left=measured.retention_left_seconds,
+            lost=len(poller.rebaseline) > 0,
         )
 
     def changed(self) -> list[Key] | None:

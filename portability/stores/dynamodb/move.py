@@ -188,8 +188,8 @@ class DynamoMove:
             units=tuple(self.units(flow)),
             sync=way.sync,
             stream=way.origin.stream(),
-            compare=lambda unit: self.compare(flow, unit, repair=True),
-            strays=lambda: self.strays(flow),
+            compare=lambda unit: self._compare(flow, excuse=False).unit(unit, repair=True),
+            strays=lambda: self._strays(flow, excuse=False),
             now=around.clock.now,
             monotonic=around.clock.monotonic,
             sleep=around.clock.sleep,
@@ -221,7 +221,7 @@ class DynamoMove:
         sides = (way.origin, way.destination)
         return distinct(self._layout, [key for one in sides for key in sample(one.reading, one.reach.units, most, rng)])
 
-    def _compare(self, flow: Flow) -> Compare:
+    def _compare(self, flow: Flow, *, excuse: bool = True) -> Compare:
         way, clock = self._ways[flow], self._around.clock
         return Compare(
             origin=self._compared(way.origin),
@@ -230,7 +230,7 @@ class DynamoMove:
             now=clock.now,
             sleep=clock.sleep,
             ttl=self._spec.ttl,
-            excused=lambda key_id: self._has_changed(flow, key_id),
+            excused=lambda key_id: excuse and self._has_changed(flow, key_id),
         )
 
     def _compared(self, one: End) -> Reading:
@@ -242,10 +242,14 @@ class DynamoMove:
 
     def strays(self, flow: Flow) -> list[Difference]:
         """See `Move`. Where a unit is a named partition, comparing it finds its extra keys; others are found here."""
+        return self._strays(flow, excuse=True)
+
+    def _strays(self, flow: Flow, *, excuse: bool) -> list[Difference]:
         way = self._ways[flow]
         if isinstance(way.origin.reach, Partitions):
             return self._outside(way.destination)
-        return [*self._compare(flow).strays(self._keys(way.destination)), *self._outside(way.destination)]
+        extra = self._compare(flow, excuse=excuse).strays(self._keys(way.destination))
+        return [*extra, *self._outside(way.destination)]
 
     def _keys(self, one: End) -> Iterator[Sequence[Key]]:
         """The tenant's keys at a side, those of its units."""

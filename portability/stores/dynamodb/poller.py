@@ -316,9 +316,10 @@ class Poller:
     def measured(self) -> Measured:
         """What is journaled of how far this channel is behind."""
         behind = self.gauge.behind(self.w.now(), self.w.monotonic())
+        to_compare = len(self.rebaseline) and self.state is not ChannelState.WATCH
         return Measured(
             at=round(self.w.now(), 3),
-            lag_seconds=None if self.gauge.since is None or len(self.rebaseline) else round(behind or 0.0, 3),
+            lag_seconds=None if self.gauge.since is None or to_compare else round(behind or 0.0, 3),
             backlog=self.backlog,
             retention_left_seconds=None if behind is None else round(DAY - behind, 3),
         )

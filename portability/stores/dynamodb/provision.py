@@ -139,16 +139,25 @@ class Provision:
 
 
 def delete_table(dynamo: Dynamo, table: str, monotonic: Callable[[], float], sleep: Callable[[float], None]) -> None:
-    """Delete a table and wait until it is gone; nothing where there is none."""
-    try:
-        dynamo.delete_table(table)
-    except errors.NotFound:
-        return
-    except errors.AlreadyExists:
-        pass  # ResourceInUse: it is being deleted
-    except errors.NoDefiniteAnswer:
-        pass  # looked for below
-    await_table(lambda: dynamo.describe(table) is None, f"{table} is not gone", monotonic, sleep)
+    """Delete a table and wait until it is gone; nothing where there is none.
+
+    A table that is being created or updated is in use, and is asked for again. Source: AWS, DeleteTable.
+    """
+    asked = False
+
+    def is_gone() -> bool:
+        nonlocal asked
+        if not asked:
+            try:
+                dynamo.delete_table(table)
+                asked = True
+            except errors.NotFound:
+                return True
+            except (errors.AlreadyExists, errors.NoDefiniteAnswer):
+                pass  # in use, or nobody knows: asked for once more where it is still there
+        return dynamo.describe(table) is None
+
+    await_table(is_gone, f"{table} is not gone", monotonic, sleep)
 
 
 def await_table(

@@ -123,6 +123,28 @@ MUTANTS: tuple[Mutant, ...] = (
         why="a difference would be flipped to",
     ),
     Mutant(
+        name="a-silent-store-is-compared-both-ways",
+        file="portability/steps/cutover/drain.py",
+        before=", *move.strays(channels.flow)]",
+        after="]",
+        test=(
+            "tests/steps_data/test_cut_over.py"
+            "::test_a_deletion_of_which_a_silent_shard_did_not_tell_is_found_inside_the_fence"
+        ),
+        why="what the tenant deleted before the fence would come back",
+    ),
+    Mutant(
+        name="lost-slips-are-suspected",
+        file="portability/steps/cutover/tripwire.py",
+        before="            _suspect(ctx, leg, watching, back)\n",
+        after="            _ = (_suspect, back)\n",
+        test=(
+            "tests/steps_data/test_slips_overruled.py"
+            "::test_a_late_write_whose_record_was_lost_stops_the_run_until_it_is_overruled"
+        ),
+        why="a late write whose record was lost would be overwritten by the way back",
+    ),
+    Mutant(
         name="pause-is-bounded",
         file="portability/steps/cutover/turn.py",
         before=("            pause.spent()\n            guardian.check()\n"),
@@ -133,7 +155,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="tripwire",
         file="portability/steps/cutover/turn.py",
-        before=("            watch(ctx, leg, self.channels, within=seconds(ctx.estate.fence.tripwire))\n"),
+        before=("            watch(ctx, leg, self.channels, self.back, within=seconds(ctx.estate.fence.tripwire))\n"),
         after=("            _ = watch\n"),
         test=(
             "tests/steps_data/test_cut_over_taken_back.py"
