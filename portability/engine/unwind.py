@@ -21,9 +21,11 @@ def unwind(
 ) -> None:
     """Undo until nothing is left. An undo that fails is recorded and ends the attempt with `UnwindIncomplete`.
 
-    An undo may be repeated: a crash anywhere here runs the same one again. The run ends once it did `outlast` what its
-    processes have sent.
+    An undo may be repeated: a crash anywhere here runs the same one again. It begins once it did `outlast` what earlier
+    processes have sent: an undo that looks before a late creation lands would leave it there. It ends once it did
+    `outlast` what it sent itself.
     """
+    outlast()
     for stop in route.touched(held.view()):
         held.append(Fact.UNDOING, {}, step=stop.id)
         try:

@@ -18,6 +18,7 @@ from portability.engine.route import Route
 from portability.engine.runner import Options, Runner
 from portability.engine.stop import Stop
 from portability.engine.world import World as EngineWorld
+from portability.journal.base import Held
 from portability.journal.chain import entry_of
 from portability.journal.memory import MemoryJournal
 from portability.model.estate import Estate, seconds
@@ -218,6 +219,7 @@ class Process:
         )
         self.run_probe: Callable[..., int | None] = lambda *_: 1
         self.guardians: list[FakeGuardian] = []
+        self.held: Held | None = None
         self.on_trap: Callable[[str], None] = lambda _label: None
         estate42.dynamo.trap = self.trap
         estate42.table.trap = self.trap
@@ -311,6 +313,7 @@ class Process:
             held = journal.start(header, holder, write_id="w1")
         else:
             held = journal.acquire(RUN, holder)
+        self.held = held
         if goal is not None and (held.view().goal is not goal or held.view().postponed):
             held.append(Fact.GOAL, {"goal": goal.value, "by": "me"})
         self.armed = armed

@@ -226,6 +226,37 @@ def test_a_run_that_ends_and_is_stopped_is_ended_by_the_next_process() -> None:
     assert Process(estate).go(Goal.CANCEL).state is RunState.UNWOUND
 
 
+def test_nothing_is_undone_before_what_a_dead_process_sent_has_landed() -> None:
+    declared = msgspec.convert({**ESTATE, "journal": {**ESTATE["journal"], "horizon": "600s"}}, Estate)
+    estate = Estate42(declared)
+    with pytest.raises(Killed):
+        Process(estate, kill_at=0, trap_from="copy-data").go()
+    began = estate.clock.now()
+    assert Process(estate).go(Goal.CANCEL).state is RunState.UNWOUND
+    undone = [entry.at for entry in estate.entries() if entry.fact is Fact.UNDOING]
+    assert undone
+    assert min(undone) >= began + 600, "a table whose creation lands late would outlive the cancel"
+
+
+def test_a_run_is_not_unwound_before_what_its_undo_sent_has_landed() -> None:
+    declared = msgspec.convert({**ESTATE, "journal": {**ESTATE["journal"], "horizon": "600s"}}, Estate)
+    estate = Estate42(declared)
+    with pytest.raises(errors.Parked):
+        Process(estate).go(options=Options(until="copy-data"))
+    process = Process(estate)
+    sent: list[float] = []
+
+    def unheard(_label: str) -> None:
+        if not sent and process.held is not None and process.held.view().state is RunState.UNWINDING:
+            process.held.unanswered()
+            sent.append(estate.clock.now())
+
+    process.on_trap = unheard
+    assert process.go(Goal.CANCEL).state is RunState.UNWOUND
+    ended = next(entry.at for entry in estate.entries() if entry.fact is Fact.UNWOUND)
+    assert ended >= sent[0] + 600
+
+
 def test_a_third_process_waits_for_the_writes_of_the_first() -> None:
     """The second was stopped in good order; that a day has gone by since no clock tells."""
     declared = msgspec.convert({**ESTATE, "journal": {**ESTATE["journal"], "horizon": "600s"}}, Estate)

@@ -60,13 +60,33 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="cancel-outlasts-what-is-late",
         file="portability/engine/unwind.py",
-        before="    outlast()\n",
-        after="",
+        before="    outlast()\n    held.append(Fact.UNWOUND",
+        after="    held.append(Fact.UNWOUND",
         test=(
-            "tests/steps_data/test_cut_over_crash.py::test_a_run_ends_when_nothing_of_a_killed_process_can_land"
-            "[copy-data-cancel]"
+            "tests/steps_data/test_cut_over_crash.py::test_a_run_is_not_unwound_before_what_its_undo_sent_has_landed"
         ),
         why="a write, or a deletion, would land in the tables that the next run made again",
+    ),
+    Mutant(
+        name="cancel-begins-after-what-is-late",
+        file="portability/engine/unwind.py",
+        before="    outlast()\n    for stop",
+        after="    for stop",
+        test=(
+            "tests/steps_data/test_cut_over_crash.py::test_nothing_is_undone_before_what_a_dead_process_sent_has_landed"
+        ),
+        why="a table whose creation lands late would be left behind, and refused by the tenant's next run",
+    ),
+    Mutant(
+        name="lost-records-are-compared-without-excuse",
+        file="portability/stores/dynamodb/move.py",
+        before="compare=lambda unit: self._compare(flow, excuse=False).unit(unit, repair=True),",
+        after="compare=lambda unit: self.compare(flow, unit, repair=True),",
+        test=(
+            "tests/stores/test_lost_positions_engine.py"
+            "::test_a_key_that_had_changed_before_its_records_were_lost_is_brought_over_too"
+        ),
+        why="a change whose record was lost would be taken for one that the channel still tells of",
     ),
     Mutant(
         name="archive-after-what-is-late",
