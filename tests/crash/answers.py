@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 
 from tests.crash.faults import Cut, Refusal, refusal
 from tests.crash.forge import Forked
-from tests.crash.journeys import Act, Journey
+from tests.crash.journeys import USAGE, Act, Journey
 from tests.crash.points import Point
-from tests.crash.reaching import PASSING, Reached, insisting
-from tests.crash.scene import COMMAND_WITHIN, Scene
+from tests.crash.reaching import PASSING, Reached, insisting, is_done
+from tests.crash.scene import COMMAND_WITHIN, TENANT, Scene
 from tests.crash.stage import Broken, Faulting, Stage, Trial
 from tests.support.wire import Call, Reply
 
-UNAUTHORISED, LEASE_LOST = 4, 5
+UNAUTHORISED = 4
 BACKING_OFF = 2.0  # seconds before a call is sent again, on average
 SAID_AGAIN = 60  # calls by which a command that is said again finds where it was
 
@@ -76,6 +76,30 @@ def failing(stage: Stage, journey: Journey, trial: Trial) -> bool:
     return denied.began
 
 
+def failing_and_taken_back(stage: Stage, journey: Journey, trial: Trial) -> bool:
+    """Every call from the point on is denied until the process ends; then the run is taken back from where it failed.
+
+    The journey is one that is taken back in the end. Where no run was begun, or its flip came to pass, it goes on.
+    """
+    scene = stage.scene
+    denied = _Denied(trial.point, Refusal.DENIED, reads=False)
+    first, *_, last = journey.acts
+    with scene.wire.refusing(denied):
+        ran = scene.run(*first.words(scene))
+    if not denied.began:
+        ran.expect(first.code)
+        for later in journey.acts[1:]:
+            later.say(scene)
+        return False
+    denied.over = True
+    if ran.exit == first.code or not scene.active(TENANT) or scene.run(*last.words(scene)).exit == USAGE:
+        _go_on_with(scene, first)
+        for later in journey.acts[1:]:
+            later.say(scene)
+    is_done(scene, last, ran)
+    return True
+
+
 def expiring(stage: Stage, journey: Journey, trial: Trial) -> bool:
     """Credentials expire at the point: every call is refused until the process ends, with exit 4."""
     scene = stage.scene
@@ -90,7 +114,7 @@ def expiring(stage: Stage, journey: Journey, trial: Trial) -> bool:
             ran.expect(act.code)
             continue
         expired.over = True
-        if ran.exit not in (UNAUTHORISED, LEASE_LOST, act.code):
+        if ran.exit != UNAUTHORISED:
             raise Broken(f"R15: expired credentials ended it with {ran.exit}: {ran.stderr[-800:]}")
         _go_on_with(scene, act)
     return expired.began

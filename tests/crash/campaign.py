@@ -172,13 +172,13 @@ class Campaign:
         self.say(f"{word} {took:5.1f} s  {trial}")
         if failure:
             tally.failures.append(f"{trial}: {failure}")
-            self.say(f"{failure}\n  again: {replay(trial)}")
+            self.say(f"{failure}\n  again: {replay(trial, self.seed)}")
         return not failure
 
 
-def replay(trial: Trial | Named) -> str:
-    """The command that makes a trial once more."""
-    return f"make crash TRIAL='{trial}'"
+def replay(trial: Trial | Named, seed: int) -> str:
+    """The command that makes a trial once more; the seed is that of the scene."""
+    return f"make crash TRIAL='{trial}' SEED={seed}"
 
 
 def _next(left: list[Trial], stage: Stage) -> int:

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Mapping
 
 from tests.crash import stale_writes, under_load
-from tests.crash.answers import expiring, failing, for_a_while, losing, refusing
+from tests.crash.answers import expiring, failing, failing_and_taken_back, for_a_while, losing, refusing
 from tests.crash.clocks import OFF, after_a_frozen_one, beside_a_live_one
 from tests.crash.crowd import EPOCH, FLAG
 from tests.crash.faults import Cut, Refusal
@@ -14,7 +14,7 @@ from tests.crash.kills import AGAIN, freezing, holding, killing, killing_again, 
 from tests.crash.races import racing, scrambling, wandering
 from tests.crash.stage import Faulting
 
-REFUSED = (Refusal.THROTTLED, Refusal.BROKEN, Refusal.DENIED, Refusal.LIMITED)
+REFUSED = (Refusal.THROTTLED, Refusal.BROKEN, Refusal.DENIED, Refusal.LIMITED, Refusal.UNANSWERED)
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 FAULTS: Mapping[str, Faulting] = {
@@ -26,6 +26,7 @@ FAULTS: Mapping[str, Faulting] = {
     **{f"{why}-{times}": refusing(why, times) for why in REFUSED for times in (1, 10)},
     **{f"repeat-{times}": repeating(times) for times in (1, 2)},
     "fail": failing,
+    "fail-back": failing_and_taken_back,
     "hold": holding,
     "freeze": freezing,
     **{f"signal-{signum.name}": signalling(signum) for signum in SIGNALS},

@@ -19,13 +19,18 @@ def every(points: Sequence[Point]) -> Iterable[Point]:
 
 
 def sites(points: Sequence[Point]) -> Iterable[Point]:
-    """Every call site once: the first call of each name."""
-    return {point.name: point for point in reversed(points)}.values()
+    """Every call site once: in each step the first call of each name."""
+    return {(point.within, point.name): point for point in reversed(points)}.values()
+
+
+def of_a_migration(points: Sequence[Point]) -> Iterable[Point]:
+    """Every call site of the first command there."""
+    return [point for point in sites(points) if point.within.startswith("migrate")]
 
 
 def begun(points: Sequence[Point]) -> Iterable[Point]:
-    """The beginning of every step."""
-    return [point for point in points if point.name.startswith("journal entry started ")]
+    """The beginning of every step and of every undo."""
+    return [point for point in points if point.name.startswith(("journal entry started ", "journal entry undoing "))]
 
 
 def ended(points: Sequence[Point]) -> Iterable[Point]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from tests.crash.points import Counting, Point
-from tests.support.wire import Call, Reply, Wire
+from tests.support.wire import SILENCE, Call, Reply, Wire
 
 
 class Cut(enum.StrEnum):
@@ -83,9 +83,15 @@ class Faulty(Wire):
             yield
 
     def also_next(self, which: int | str, cut: Cut) -> None:
-        """Stop there too, which then is no point that was `hit`."""
+        """Stop there too, which then is no point that was `hit`; the points met on the way there pass."""
         with self._lock:
             self._next = which, cut
+
+    def no_more(self) -> bool:
+        """What `also_next` asked for is to come no more; whether it was still to come."""
+        with self._lock:
+            waited, self._next = self._next is not None, None
+        return waited
 
     def on(self) -> None:
         """The stopped process is gone: what waits is dropped, and later calls get through to the next point."""
@@ -177,6 +183,7 @@ class Faulty(Wire):
             elif isinstance(which, int) or which == here.name:
                 self._next, self.hit = None, None
                 return cut
+            return None
         cut_here = self._armed.pop(here, None)
         if cut_here is not None:
             self.hit = here
@@ -188,7 +195,7 @@ class Faulty(Wire):
 
 
 class Refusal(enum.StrEnum):
-    """The classes of errors that a service answers with."""
+    """The classes of errors that a service answers with, or that it does not answer at all."""
 
     THROTTLED = "throttled"
     BROKEN = "broken"
@@ -196,6 +203,7 @@ class Refusal(enum.StrEnum):
     EXPIRED = "expired"
     LIMITED = "limited"
     OUTDATED = "outdated"
+    UNANSWERED = "unanswered"
 
 
 _JSON = {
@@ -225,6 +233,8 @@ _SAYS = {Refusal.OUTDATED: "Signature expired"}
 
 def refusal(call: Call, why: Refusal) -> Reply:
     """The answer of that class, in the protocol of the call's service. Source: AWS, common errors."""
+    if why is Refusal.UNANSWERED:
+        return SILENCE
     status, code = _JSON[why]
     message = f"{_SAYS.get(why, 'Refused')}: made by the campaign"
     if call.service in _XML:

@@ -7,7 +7,9 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
+from itertools import dropwhile
 
 from portability.model.estate import seconds
 from tests.crash.faults import Cut, Refusal, refusal
@@ -35,33 +37,48 @@ def killing(*cuts: Cut) -> Faulting:
     """SIGKILL at the points, each in one of these ways; the same command again."""
 
     def go(stage: Stage, journey: Journey, trial: Trial) -> frozenset[Point]:
-        return killed_at_the_points(
-            stage, journey, trial, lambda point: trial.rng_at(point).choice(cuts), lambda _: None
-        )
+        return killed_at_the_points(stage, journey, trial, lambda point: trial.rng_at(point).choice(cuts))
 
     return go
 
 
 def killing_twice(stage: Stage, journey: Journey, trial: Trial) -> frozenset[Point]:
-    """SIGKILL at the points, and again at any mutating call of the command that goes on."""
+    """SIGKILL at the points, and again at any mutating call of the command that goes on, rather at an early one."""
+    met = stage.met[trial.journey]
 
-    def again(point: Point) -> None:
-        rng = trial.rng_at(point)
-        stage.scene.wire.also_next(max(1, int(rng.expovariate(1 / 15))), rng.choice(CUTS))
+    def calls(point: Point) -> int:
+        verb = point.within.partition("/")[0]
+        to_come = sum(each.within.partition("/")[0] == verb for each in dropwhile(lambda each: each != point, met))
+        return max(1, min(to_come, int(trial.rng_at(point, "calls").expovariate(1 / 15))))
 
-    return killed_at_the_points(stage, journey, trial, lambda point: trial.rng_at(point).choice(CUTS), again)
+    return _killing_again(stage, journey, trial, calls)
 
 
 def killing_again(calls: int) -> Faulting:
     """SIGKILL at the points, and again at that mutating call of the command that goes on."""
+    return lambda stage, journey, trial: _killing_again(stage, journey, trial, lambda _: calls)
 
-    def go(stage: Stage, journey: Journey, trial: Trial) -> frozenset[Point]:
-        def again(point: Point) -> None:
-            stage.scene.wire.also_next(calls, trial.rng_at(point).choice(CUTS))
 
-        return killed_at_the_points(stage, journey, trial, lambda point: trial.rng_at(point).choice(CUTS), again)
+def _killing_again(stage: Stage, journey: Journey, trial: Trial, calls: Callable[[Point], int]) -> frozenset[Point]:
+    """SIGKILL at each point, and again so many calls later; those whose two kills both took place.
 
-    return go
+    Between the two no other point stops anything: a pair is these two kills, one upon the other.
+    """
+    wire, only_once = stage.scene.wire, set[Point]()
+    last: list[Point] = []
+
+    def again(point: Point) -> None:
+        last[:] = [point]
+        wire.also_next(calls(point), trial.rng_at(point, "again").choice(CUTS))
+
+    def ended() -> None:
+        if wire.no_more():
+            only_once.update(last)
+
+    first = killed_at_the_points(
+        stage, journey, trial, lambda point: trial.rng_at(point).choice(CUTS), killed=again, ended=ended
+    )
+    return first - only_once
 
 
 def repeating(times: int) -> Faulting:
@@ -153,9 +170,18 @@ def signalling(signum: int, *, twice: bool = False) -> Faulting:
         at.let_go()
         if not twice:
             _is_given_back(at.scene)
+            if ran.exit == 128 + signum:
+                _is_parked(at.scene)
         at.go_on()
 
     return lambda stage, journey, trial: at_the_point(stage, journey, trial, Cut.NOTED, then)
+
+
+def _is_parked(scene: Scene) -> None:
+    run = scene.active(TENANT)
+    state = scene.run("status", run, "-o", "json").expect(0).json["state"] if run else ""
+    if state not in {"", "parked", "unwinding"}:
+        raise Broken(f"R16: {run} is {state} after a signal, not parked")
 
 
 def _is_given_back(scene: Scene) -> None:

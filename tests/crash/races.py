@@ -100,9 +100,14 @@ def _at_once(scene: Scene, acts: Sequence[Act]) -> tuple[Mapping[str, Ran], Sequ
 
 
 def _effects(scene: Scene) -> list[tuple[str, str]]:
-    """Who changed what beside the journal, in the order in which it arrived."""
-    sent = [(call.by, name_of(call, scene.journal_table)) for call in scene.wire.calls if call.mutating]
-    return [(by, name) for by, name in sent if not name.startswith("journal")]
+    """Who sent what that changes anything beside the journal, and whose entries it took, in the order of arrival."""
+    taken = {id(call) for call in scene.wire.accepted}
+    sent = [(call, name_of(call, scene.journal_table)) for call in scene.wire.calls if call.mutating]
+    return [
+        (call.by, name)
+        for call, name in sent
+        if not name.startswith("journal") or (name.startswith("journal entry") and id(call) in taken)
+    ]
 
 
 def wandering(stage: Stage, journey: Journey, trial: Trial) -> frozenset[Point]:

@@ -41,11 +41,17 @@ def at_the_point(stage: Stage, journey: Journey, trial: Trial, cut: Cut, then: T
 
 
 def killed_at_the_points(
-    stage: Stage, journey: Journey, trial: Trial, cut: Callable[[Point], Cut], killed: Callable[[Point], None]
+    stage: Stage,
+    journey: Journey,
+    trial: Trial,
+    cut: Callable[[Point], Cut],
+    *,
+    killed: Callable[[Point], None] = lambda _: None,
+    ended: Callable[[], None] = lambda: None,
 ) -> frozenset[Point]:
     """Go the journey, its process killed at each point it reaches, and the same command said again; those reached.
 
-    `killed` hears of each before the command is said again.
+    `killed` hears of each before the command is said again, `ended` of every command that went to its end.
     """
     scene, reached = stage.scene, set[Point]()
     with scene.wire.cutting({point: cut(point) for point in trial.points}):
@@ -60,6 +66,7 @@ def killed_at_the_points(
                     killed(point)
                 process = scene.start(*act.words(scene))
             ran = scene.finish(process)
+            ended()
             if kills:
                 is_done(scene, act, ran)
             else:

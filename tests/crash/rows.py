@@ -10,7 +10,19 @@ from typing import TypeVar
 
 from tests.crash import stale_writes, substeps, under_load
 from tests.crash.catalog import REFUSED, SIGNALS
-from tests.crash.choosing import Choosing, begun, commands, ended, every, leaving, long, rounds, sites, turns
+from tests.crash.choosing import (
+    Choosing,
+    begun,
+    commands,
+    ended,
+    every,
+    leaving,
+    long,
+    of_a_migration,
+    rounds,
+    sites,
+    turns,
+)
 from tests.crash.clocks import OFF
 from tests.crash.journeys import FAULTED, JOURNEYS
 from tests.crash.kills import AGAIN
@@ -25,7 +37,7 @@ class Row:
     """`figure` trials make the row; None is every point with every fault. `says` is the figure in words.
 
     A point that several journeys from the same side meet is tried in one of them. Of a step's points `a_step` go in
-    one journey, 0 where every trial has its own. What `fully` has is tried whole, beside the figure.
+    one journey, 0 where every trial has its own. What `fully` has is tried whole, beside the other faults.
     """
 
     says: str
@@ -34,6 +46,7 @@ class Row:
     figure: int | None = None
     journeys: tuple[str, ...] = FAULTED
     where: Mapping[str, Choosing] = field(default_factory=dict)  # faults with points of their own
+    there: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # faults with journeys of their own
     fully: Mapping[str, Choosing] = field(default_factory=dict)
     a_step: int = 0
 
@@ -70,7 +83,13 @@ ROWS: Mapping[str, Row] = {
         a_step=4,
     ),
     "R5": Row("every step and every undo run two and three times", ("repeat-1", "repeat-2"), at=ended),
-    "R6": Row("denied from a call site on, then taken back or gone on with", ("fail",), at=sites),
+    "R6": Row(
+        "denied from a call site on, of a step or an undo, then gone on with, or taken back from there",
+        ("fail",),
+        at=sites,
+        fully={"fail-back": of_a_migration},
+        there={"fail-back": ("cancelled", "there-and-back")},
+    ),
     "R7": Row("held on the way, or frozen beyond the lease with a rival", ("hold", "freeze"), figure=200),
     "R8": Row(
         "clocks off by an hour or a day either way, and a rival: no premature take-over",
@@ -124,15 +143,17 @@ def trials(name: str, met: Mapping[str, Sequence[Point]], seed: int) -> list[Tri
         found = [replace(one, seed=each) for each, one in zip(seeds, drawn, strict=False)]
     elif not row.where:
         found = _once(found, seed)
-    found += _once(_every(name, row.fully, met), seed)
+    found += _shortest(_every(name, row.fully, met), met)
     rng.shuffle(found)
     return found
 
 
 def _every(name: str, where: Mapping[str, Choosing], met: Mapping[str, Sequence[Point]]) -> Iterable[Trial]:
-    for journey in ROWS[name].journeys:
+    row = ROWS[name]
+    for journey in row.journeys:
         for fault, at in where.items():
-            yield from (Trial(name, journey, fault, (point,)) for point in sorted(at(met.get(journey, []))))
+            if journey in row.there.get(fault, row.journeys):
+                yield from (Trial(name, journey, fault, (point,)) for point in sorted(at(met.get(journey, []))))
 
 
 def _once(found: Iterable[Trial], seed: int) -> list[Trial]:
@@ -143,15 +164,31 @@ def _once(found: Iterable[Trial], seed: int) -> list[Trial]:
     return [random.Random(f"{seed}/{each[0].fault}/{each[0].point}").choice(each) for each in alike.values()]
 
 
+def _shortest(found: Iterable[Trial], met: Mapping[str, Sequence[Point]]) -> list[Trial]:
+    """`_once`, in the shortest journey there is: what is tried whole goes many in one."""
+    alike: dict[tuple[str, str, Point], Trial] = {}
+    for trial in sorted(found, key=lambda trial: len(met[trial.journey])):
+        alike.setdefault((JOURNEYS[trial.journey].begins, trial.fault, trial.point), trial)
+    return list(alike.values())
+
+
 def share(found: Iterable[T], shard: tuple[int, int]) -> list[T]:
-    """The trials of one shard: by name, so that shards which met slightly different points leave none out."""
+    """The trials of one shard: by name, so that shards which met slightly different points leave none out.
+
+    What a row tries whole is shared out by its faults, each with all of its points: they go many in one journey.
+    """
     number, of = shard
     return [trial for trial in found if zlib.crc32(_name(trial).encode()) % of == number - 1]
 
 
 def _name(trial: object) -> str:
     """What names a trial whichever of the journeys that meet its point was drawn."""
-    return str(replace(trial, journey=JOURNEYS[trial.journey].begins) if isinstance(trial, Trial) else trial)
+    if not isinstance(trial, Trial):
+        return str(trial)
+    begins = JOURNEYS[trial.journey].begins
+    if trial.fault in ROWS[trial.row].fully:
+        return f"{trial.row}/{begins}/{trial.fault}"
+    return str(replace(trial, journey=begins))
 
 
 def volleys(found: Iterable[Trial], *, a_step: int | None = None) -> list[Trial]:

@@ -13,7 +13,7 @@ from tests.machine.story import Story
 from tests.machine.town import Shape, Town
 from tests.machine.trouble import DIRECTORY, THERE, Kill, Refuse
 
-EXAMPLES = 60
+EXAMPLES = 300
 CALLS_OF_THE_DIRECTORY = 16
 """At least as many as a run sends up to its soak."""
 

@@ -60,6 +60,10 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+SILENCE = Reply(0, b"")
+"""No answer at all: the connection is closed."""
+
+
 @dataclass(eq=False)
 class Wire:
     """Everything that was sent. `hold` keeps matching requests from the engine, as if the network had them."""
@@ -233,6 +237,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         reply = self.wire.instead(call)
+        if reply is SILENCE:
+            self.close_connection = True
+            return
         if reply is not None:
             self._answer(reply)
             self.wire.told(call)

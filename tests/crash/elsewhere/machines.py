@@ -10,7 +10,7 @@ from tests.crash.elsewhere.base import Around, Made, Trials
 from tests.crash.elsewhere.estates import on_engines
 from tests.machine.campaign import run
 from tests.machine.on_tables import TableMachine
-from tests.machine.unattended import unattended
+from tests.machine.unattended import HOURS, REPLACED, unattended
 
 IN_MEMORY, EXAMPLES = 40, 500
 ON_TABLES, EXAMPLES_ON_TABLES = 20, 15
@@ -21,7 +21,7 @@ THREE_DAYS = 40
 
 
 class Broken(AssertionError):
-    """A counterexample, as a script of rules."""
+    """A counterexample, as a script of rules, or three days that were none."""
 
 
 @dataclass(frozen=True)
@@ -79,4 +79,7 @@ class OfDays:
         return [str(seed + each) for each in range(THREE_DAYS)]
 
     def run(self, name: str) -> Made:
-        return Made(counted=unattended(int(name)).runners)
+        found = unattended(int(name))
+        if found.runners < REPLACED or found.hours < HOURS:
+            raise Broken(f"{found.runners} runners in {found.hours:.0f} h: it was not attended by as many, or as long")
+        return Made(counted=found.runners)

@@ -54,7 +54,7 @@ def test_a_broken_trial_is_told_with_what_repeats_it_and_its_row_is_opened_anew(
     assert (result.trials, result.unreached, result.counted) == (3, 0, 10)
     assert result.points == ["a/1", "c/7"]
     assert result.failures == ["R13/b/2: AssertionError: it broke"]
-    assert any("again: make crash TRIAL='R13/b/2'" in line for line in said)
+    assert any("again: make crash TRIAL='R13/b/2' SEED=" in line for line in said)
     assert len(row.opened_times) == 2
     assert "| R13 |" in page([result])
     made.close()
