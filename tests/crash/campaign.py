@@ -61,7 +61,7 @@ class Campaign:
     folder: Path
     seed: int
     say: Say
-    again: bool = False  # whether what a volley did not meet is tried once more
+    again: bool = False  # whether what a volley did not meet is tried again, as long as that meets any of it
     own_engine: Callable[[], AbstractContextManager[OwnEngine]] | None = None
     shape: str = "reference"
     elsewhere: Mapping[str, Elsewhere] = field(default_factory=lambda: ELSEWHERE)
@@ -101,17 +101,19 @@ class Campaign:
 
     def go(self, trials: Iterable[Trial], *, until: float = float("inf")) -> int:
         """Hold every trial; how many were left out for the want of time."""
-        left, again = list(trials), self.again
-        missed: list[Trial] = []
-        while (left or missed) and time.monotonic() < until:
-            if not left:
-                left, missed, again = volleys(missed, a_step=1), [], False
+        left, missed = list(trials), list[Trial]()
+        asked = _faults(left)
+        while left and time.monotonic() < until:
             stage = self.stage()
-            fine, more = self._hold(stage, left.pop(_next(left, stage)), again=again)
+            fine, more = self._hold(stage, left.pop(_next(left, stage)))
             missed += more
             if not fine or time.monotonic() > self._ends:
                 self.close()
-        return sum(len(trial.points) for trial in [*left, *missed])
+            if not left and len(missed) < asked:
+                left, asked, missed = volleys(missed, a_step=1), len(missed), []
+        for trial in missed if not left else ():
+            self._tally_unreached(trial)
+        return _faults(left) + (len(missed) if left else 0)
 
     def trials_of(self, row: str) -> Trials:
         """The trials of a row that is made elsewhere; no scene and no other row is open beside it."""
@@ -132,8 +134,8 @@ class Campaign:
                 self.close()
         return len(left)
 
-    def _hold(self, stage: Stage, trial: Trial, *, again: bool) -> tuple[bool, list[Trial]]:
-        """Whether nothing broke, and what is to be tried `again`: points that were not reached behind others."""
+    def _hold(self, stage: Stage, trial: Trial) -> tuple[bool, list[Trial]]:
+        """Whether nothing broke, and what is to be tried again: points that were not reached behind others."""
         reached: frozenset[Point] = frozenset()
 
         def hold() -> Made:
@@ -142,12 +144,17 @@ class Campaign:
             return Made(frozenset(f"{trial.journey}/{point}" for point in reached), taken=len(reached))
 
         fine = self._tell(trial, hold, asked=len(trial.points))
-        if not fine or not again or len(trial.points) == 1:
+        if not fine or not self.again or len(trial.points) == 1:
             return fine, []
         missed = [replace(trial, points=(point,)) for point in trial.points if point not in reached]
         tally = self.tallies[trial.row]
         tally.trials, tally.unreached = tally.trials - len(missed), tally.unreached - len(missed)
         return True, missed
+
+    def _tally_unreached(self, trial: Trial) -> None:
+        """It was tried behind others, and is given up."""
+        tally = self.tallies[trial.row]
+        tally.trials, tally.unreached = tally.trials + 1, tally.unreached + 1
 
     def _make(self, one: Named) -> bool:
         return self._tell(one, lambda: self.trials_of(one.row).run(one.name), asked=1)
@@ -179,6 +186,10 @@ class Campaign:
 def replay(trial: Trial | Named, seed: int) -> str:
     """The command that makes a trial once more; the seed is that of the scene."""
     return f"make crash TRIAL='{trial}' SEED={seed}"
+
+
+def _faults(trials: Iterable[Trial]) -> int:
+    return sum(len(trial.points) for trial in trials)
 
 
 def _next(left: list[Trial], stage: Stage) -> int:

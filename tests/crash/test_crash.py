@@ -6,7 +6,9 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -14,12 +16,12 @@ from hypothesis import strategies as st
 
 from tests.conftest import ENGINES
 from tests.crash.campaign import Campaign
-from tests.crash.faults import Faulty
+from tests.crash.faults import Cut, Faulty
 from tests.crash.journeys import FAULTED, JOURNEYS
 from tests.crash.kills import GOES_ON, SHORT
 from tests.crash.points import Counting, Point
 from tests.crash.rows import ROWS, share, trials, volleys
-from tests.crash.stage import Trial
+from tests.crash.stage import Faulting, Stage, Trial
 from tests.support.wire import Call
 
 IN_THE_SUITE = {"R1": 12, "R3": 6}
@@ -61,6 +63,62 @@ def test_a_run_that_is_disturbed_at_any_point_ends_in_the_same_world(campaign: C
     failures = [failure for tally in campaign.tallies.values() for failure in tally.failures]
     assert not failures, "\n".join(failures)
     assert [row for row in rows if campaign.tallies[row].told < IN_THE_SUITE.get(row, 1)] == []
+
+
+@dataclass
+class Narrow:
+    """A stage on which a journey meets the first of its points that is there, and no other."""
+
+    never: Point
+    side: str = "lower"
+    ended: tuple[str, ...] = ()
+    held: int = 0
+
+    def hold(self, trial: Trial, _fault: Faulting) -> frozenset[Point]:
+        self.held += 1
+        return frozenset([point for point in trial.points if point != self.never][:1])
+
+
+class Narrowly(Campaign):
+    narrow: Narrow
+
+    def stage(self) -> Stage:
+        return cast("Stage", self.narrow)
+
+
+def test_what_hides_behind_other_faults_is_tried_until_nothing_more_of_it_is_met(tmp_path: Path) -> None:
+    points = tuple(Point("UpdateItem T", 1, f"migrate/s{number}") for number in range(6))
+    for never, unreached in ((Point("none", 1), 0), (points[2], 1)):
+        made = Narrowly("", "", tmp_path, 1, lambda _: None, again=True)
+        made.narrow = Narrow(never)
+        assert made.go([Trial("R1", "up", "kill-before", points)]) == 0
+        assert (made.tallies["R1"].trials, made.tallies["R1"].unreached) == (6, unreached)
+        assert len(made.tallies["R1"].points) == 6 - unreached
+        assert made.narrow.held == 6
+
+
+def test_two_kills_are_a_pair_only_where_both_took_place_and_nothing_stops_the_command_between() -> None:
+    def send(wire: Faulty, number: int) -> bool:
+        body = str(number).encode()
+        return wire.passes(Call("", "newservice", "InventWheel", mutating=True, keys={}, body=body))
+
+    wire = Faulty(journal="j")
+    wire.forget()
+    first, hidden, last = (Point("newservice InventWheel", nth) for nth in (1, 3, 5))
+    with wire.cutting(dict.fromkeys((first, hidden, last), Cut.NOTED)):
+        assert send(wire, 1)
+        assert wire.hits == {first}
+        wire.also_next(3, Cut.NOTED)
+        for number in (2, 3):
+            assert send(wire, number)
+        assert wire.hits == {first}, "a point on the way to the second kill passes"
+        assert send(wire, 4)
+        assert wire.hit is None, "the second one"
+        assert not wire.no_more()
+        assert send(wire, 5)
+        assert wire.hits == {first, last}
+        wire.also_next(2, Cut.NOTED)
+        assert wire.no_more(), "its command ended before it"
 
 
 def test_a_trial_is_repeated_by_its_name() -> None:
