@@ -102,15 +102,16 @@ class Campaign:
     def go(self, trials: Iterable[Trial], *, until: float = float("inf")) -> int:
         """Hold every trial; how many were left out for the want of time."""
         left, missed = list(trials), list[Trial]()
-        asked = _faults(left)
+        asked, a_step = _faults(left), None
         while left and time.monotonic() < until:
             stage = self.stage()
             fine, more = self._hold(stage, left.pop(_next(left, stage)))
             missed += more
             if not fine or time.monotonic() > self._ends:
                 self.close()
-            if not left and len(missed) < asked:
-                left, asked, missed = volleys(missed, a_step=1), len(missed), []
+            if not left and (len(missed) < asked or a_step is None):
+                a_step = None if len(missed) < asked else 1  # what does not come behind its like may come alone
+                left, asked, missed = volleys(missed, a_step=a_step), len(missed), []
         for trial in missed if not left else ():
             self._tally_unreached(trial)
         return _faults(left) + (len(missed) if left else 0)

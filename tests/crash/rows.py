@@ -73,7 +73,7 @@ ROWS: Mapping[str, Row] = {
         at=long,
         figure=2000,
         fully={f"kill-again-{calls}": leaving(calls) for calls in AGAIN},
-        a_step=3,
+        a_step=8,
     ),
     "R3": Row("the reply lost at every point", ("lose",), a_step=12),
     "R4": Row(
