@@ -84,7 +84,7 @@ MUTANTS: tuple[Mutant, ...] = (
         after="compare=lambda unit: self.compare(flow, unit, repair=True),",
         test=(
             "tests/stores/test_lost_positions_engine.py"
-            "::test_a_key_that_had_changed_before_its_records_were_lost_is_brought_over_too"
+            "::test_what_a_trimmed_shard_no_longer_tells_is_found_by_comparing[True]"
         ),
         why="a change whose record was lost would be taken for one that the channel still tells of",
     ),
