@@ -97,6 +97,26 @@ def test_a_late_write_whose_record_was_lost_stops_the_run_until_it_is_overruled(
     world.check_end("target")
 
 
+def test_a_lost_late_write_of_a_key_that_had_changed_since_the_verification_stops_the_run_too() -> None:
+    world = Estate42()
+    process = Process(world)
+
+    def lose() -> None:
+        if world.flips and not process.move.lost:
+            world.world.source.items[KEY] = LATE  # and no record of it
+            process.move.lost = True
+
+    def change() -> None:
+        world.world.source.write(KEY, 31)
+        process.move.catch_up(Flow.FORWARD)
+        at(process, "cut-over", "asleep", lose, once=False)
+
+    at(process, "cut-over", "before pin Order-reverse", change)
+    with pytest.raises(errors.Mismatch, match="records were lost"):
+        process.go()
+    assert world.world.source.items[KEY] == LATE
+
+
 @pytest.mark.parametrize("name", (KEY, "order-3"))
 def test_a_further_late_write_stops_the_run_again(name: str) -> None:
     world = stopped()

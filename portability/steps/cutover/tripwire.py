@@ -54,6 +54,7 @@ def _suspect(ctx: Context, leg: Leg, watching: Channels, back: Channels) -> None
     for store, channel in watching.by_store.items():
         if not channel.lag().lost:
             continue
+        channel.mark()  # what changed before the flip is excused no longer
         move, differing = watching.moves[store], list[Key]()
         for unit in move.units(leg.flow):
             ctx.check()

@@ -145,6 +145,17 @@ MUTANTS: tuple[Mutant, ...] = (
         why="a late write whose record was lost would be overwritten by the way back",
     ),
     Mutant(
+        name="suspected-slips-have-no-excuse",
+        file="portability/steps/cutover/tripwire.py",
+        before="        channel.mark()  # what changed before the flip is excused no longer\n",
+        after="",
+        test=(
+            "tests/steps_data/test_slips_overruled.py"
+            "::test_a_lost_late_write_of_a_key_that_had_changed_since_the_verification_stops_the_run_too"
+        ),
+        why="a late write of a key that had changed shortly before the flip would be overwritten by the way back",
+    ),
+    Mutant(
         name="pause-is-bounded",
         file="portability/steps/cutover/turn.py",
         before=("            pause.spent()\n            guardian.check()\n"),
