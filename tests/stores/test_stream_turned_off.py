@@ -88,6 +88,23 @@ def test_a_stream_that_never_comes_is_not_waited_for_without_end() -> None:
     assert plane.now == pytest.approx(PATIENCE, abs=1)
 
 
+@pytest.mark.parametrize("said", (errors.NoDefiniteAnswer, errors.AlreadyExists))
+def test_a_stream_that_could_not_be_turned_on_yet_is_asked_for_again(said: type[errors.AwsError]) -> None:
+    plane, left = Plane(on=[False], status=["ENABLED"]), 3
+
+    def update_table(**_: Any) -> None:
+        nonlocal left
+        left -= 1
+        if left:
+            raise said("not yet", operation="dynamodb.UpdateTable", aws_code="")
+        plane.on = [True]
+
+    plane.update_table = update_table  # type: ignore[method-assign]
+    on, fresh = plane.stream().ensure(MemoryLedger())
+    assert (on.arn, fresh) == ("arn", True)
+    assert plane.now < 5
+
+
 class Switch:
     """A stream that is on. Its process is killed at the nth of its calls and the journal's writes, if it gets there."""
 

@@ -14,6 +14,7 @@ from portability.stores.base import Ledger
 
 PATIENCE = 300.0  # seconds a stream may take to become ENABLED
 LOOK_EVERY = 0.2
+ASK_EVERY = 0.5  # seconds; AWS: control plane calls are few a second
 COMING = "ENABLING"  # AWS: StreamDescription.StreamStatus
 
 
@@ -63,15 +64,13 @@ class TableStream:
                 ledger.stream_users(self.table, add=True)
             if on is None:
                 fresh = True
-                # Another run was quicker, or the answer was lost: what follows waits for the stream itself.
+                # Another run was quicker, or the table is being changed, or nobody knows: the next round finds out.
                 with contextlib.suppress(errors.AlreadyExists, errors.NoDefiniteAnswer):
                     self.retry.call(lambda: self._switch(on=True))
-                while (on := self.latest()) is None:
-                    self._pause(deadline)
-                    ledger.stream_users(self.table, add=True)
-            if self._comes(on.arn, deadline):
+                on = self.latest()
+            if on is not None and self._comes(on.arn, deadline):
                 return on, fresh
-            self._pause(deadline)
+            self._pause(deadline, ASK_EVERY)
 
     def _switch(self, *, on: bool) -> None:
         wanted = {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"} if on else {"StreamEnabled": False}
@@ -90,7 +89,7 @@ class TableStream:
             self._pause(deadline)
         return True
 
-    def _pause(self, deadline: float) -> None:
+    def _pause(self, deadline: float, seconds: float = LOOK_EVERY) -> None:
         if self.monotonic() > deadline:
             raise errors.Unavailable(
                 f"the stream of {self.table} is not ENABLED after {PATIENCE:g} s",
@@ -98,7 +97,7 @@ class TableStream:
                 aws_code="NotEnabled",
                 next=errors.AGAIN,
             )
-        self.retry.sleep(LOOK_EVERY)
+        self.retry.sleep(seconds)
 
     def let_go(self, ledger: Ledger) -> None:
         """This run uses the stream no more: turn it off if this tool turned it on and no other run uses it.

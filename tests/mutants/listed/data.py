@@ -255,6 +255,16 @@ MUTANTS: tuple[Mutant, ...] = (
         why="a stream that nobody is known to use would stay on",
     ),
     Mutant(
+        name="a-stream-is-asked-for-until-it-is-on",
+        file="portability/stores/dynamodb/stream.py",
+        before="            self._pause(deadline, ASK_EVERY)\n",
+        after="            while on is None and self.latest() is None:\n                self._pause(deadline)\n",
+        test=(
+            "tests/stores/test_stream_turned_off.py::test_a_stream_that_could_not_be_turned_on_yet_is_asked_for_again"
+        ),
+        why="a request that never arrived would park the run, or hold it up for minutes",
+    ),
+    Mutant(
         name="lost-positions-are-mended",
         file="portability/stores/dynamodb/poller.py",
         before=("        if self.feed.lost:\n            self.rebaseline.mark()\n"),
