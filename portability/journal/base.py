@@ -149,7 +149,8 @@ class Held(Protocol):
 
         `foreign` are DynamoDB `TransactItems` members (`Put`, `Update`, `Delete`, `ConditionCheck`, each with
         `ReturnValuesOnConditionCheckFailure=ALL_OLD`) for tables in the journal's account and region. Raises
-        `LeaseLost`, or `ConditionFailed` whose `old`/`failed` line up with `foreign` when one of those refused.
+        `LeaseLost`, or `ConditionFailed` whose `old`/`failed` line up with `foreign` when one of those refused. With
+        `foreign` it raises a throttle, a conflict or a refused connection at once: nothing was written.
         `data` may hold no item values, addresses, secrets: names, ids, counts, hashes.
         """
 

@@ -119,6 +119,7 @@ class Sending:
     ) -> None:
         """Send; raises `ConditionFailed` only where the write is not ours, else what outlived `retry`.
 
+        With `foreign` writes the first definite refusal is raised at once: who waits for them decides how long.
         `before` is called before each attempt and may raise. Repeating is safe: the members are conditional or
         idempotent, and the token makes AWS recognise a repetition for ten minutes.
         """
@@ -130,6 +131,13 @@ class Sending:
                 return
             self._once()
 
+        if self.foreign:
+            try:
+                attempt()
+            except (errors.Unavailable, errors.NoDefiniteAnswer):
+                pass  # it may have come through, or come through yet
+            else:
+                return
         retry.call(attempt, on=(*RETRYABLE, errors.NoDefiniteAnswer, *also))
 
     def _once(self) -> None:

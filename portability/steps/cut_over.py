@@ -89,11 +89,11 @@ class CutOver:
 
     def unfence(self, ctx: Context) -> None:
         """Take back by epoch what an earlier process announced, unless its flip came first: then it is recorded."""
-        find_out(ctx, leg_of(ctx), None, catalog.build(ctx.estate, self.run_probe))
+        find_out(ctx, leg_of(ctx), None)
 
     def undo(self, ctx: Context) -> None:
         """Before the flip only: lift the fence by epoch, take the stamp away, close the way back."""
-        undo_leg(ctx, leg_of(ctx), catalog.build(ctx.estate, self.run_probe))
+        undo_leg(ctx, leg_of(ctx))
 
     def end(self, ctx: Context) -> None:
         """Close the way back, where no step of the recipe did, and take the stamp off."""

@@ -122,11 +122,39 @@ def test_more_foreign_writes_than_a_transaction_holds_are_a_bug(memory: World) -
 def test_an_append_whose_answer_fails_is_written_once(world: World, error: Any, acts: bool) -> None:
     held = world.start(run="r-1")
     world.table.fail_next(Fault(error, acts))
-    entry = held.append(Fact.FENCED, {}, foreign=[world.put_elsewhere("flag")])
-    assert world.elsewhere("flag") is not None
+    entry = held.append(Fact.FENCED, {})
     assert world.process().entries("r-1")[1:] == [entry]
     held.append(Fact.UNFENCED, {})
     assert world.process().verify("r-1") == 3
+
+
+@pytest.mark.parametrize("refusal", (throttled, conflict, endpoint_down))
+def test_a_definite_refusal_of_an_append_that_writes_elsewhere_too_is_told_at_once(world: World, refusal: Any) -> None:
+    held = world.start(run="r-1")
+    calls, began = world.table.calls, world.clock.monotonic()
+    world.table.fail_next(Fault(refusal))
+    with pytest.raises(type(refusal())):
+        held.append(Fact.FENCED, {}, foreign=[world.put_elsewhere("flag")])
+    assert (world.table.calls, world.clock.monotonic()) == (calls + 1, began)
+    assert world.elsewhere("flag") is None
+    entry = held.append(Fact.FENCED, {}, foreign=[world.put_elsewhere("flag")])
+    assert world.process().entries("r-1")[1:] == [entry]
+
+
+@pytest.mark.parametrize("acts", (True, False))
+def test_a_throttle_of_an_append_whose_first_answer_was_lost_is_no_definite_refusal(world: World, acts: bool) -> None:
+    held = world.start(run="r-1")
+    world.table.fail_next(Fault(no_answer, acts))
+    second = world.table.calls + 2
+
+    def throttle(call: int) -> None:
+        if call == second:
+            raise throttled()
+
+    world.table.before = throttle
+    entry = held.append(Fact.FENCED, {}, foreign=[world.put_elsewhere("flag")])
+    assert world.elsewhere("flag") is not None
+    assert world.process().entries("r-1")[1:] == [entry]
 
 
 def test_our_own_lost_reply_counts_even_where_the_foreign_condition_now_fails_because_of_it(world: World) -> None:
@@ -175,12 +203,12 @@ def test_an_append_that_is_refused_for_long_renews_the_lease_between_its_attempt
     real = memory.table.table.transact
 
     def transact(members: Any, **rest: Any) -> None:
-        if rest.get("foreign") and memory.clock.monotonic() < refuse_until:
+        if len(members) > 1 and memory.clock.monotonic() < refuse_until:
             raise conflict()
         real(members, **rest)
 
     memory.table.table.transact = transact  # type: ignore[method-assign]
-    held.append(Fact.FENCED, {}, foreign=[memory.put_elsewhere("hot")])
+    held.append(Fact.FENCED, {})
     assert memory.clock.monotonic() >= refuse_until
     held.look()
 

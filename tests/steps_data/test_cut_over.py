@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
 import msgspec
 import pytest
 
 from portability import errors
 from portability.engine.context import Observation
 from portability.engine.runner import Options
+from portability.journal.table import Member
 from portability.model.change import Finding
-from portability.model.estate import Estate, Identity
+from portability.model.estate import Estate, Identity, seconds
 from portability.model.plan import Location, Plan
 from portability.model.status import Fact, Goal, RunState
 from portability.steps.base import Context
@@ -392,4 +397,60 @@ def test_a_capacity_that_is_not_known_is_noted_and_blocks_nothing() -> None:
     process.move.short = [Finding(level="warn", about="capacity", text="not known", next="compare")]
     process.go()
     assert notes(world)["gates"]["unknown"] == ["not known: compare"]
+    world.check_end("target")
+
+
+def test_a_stack_row_that_somebody_changed_meanwhile_is_not_overwritten() -> None:
+    world = Estate42()
+    process = Process(world)
+    row = ("Mapping", '{"S": "tenant-42"}')
+    theirs = {"tenantId": {"S": "tenant-42"}, "stackName": {"S": "stack-of-theirs"}}
+    at(process, "cut-over", "before pin Order-reverse", lambda: world.dynamo.rows.__setitem__(row, theirs))
+    with pytest.raises(errors.Parked, match="the stack mapping changed since it was planned.*stack-of-theirs"):
+        process.go()
+    assert (world.flips, world.dynamo.rows[row], facts(world).count(Fact.FENCED)) == ([], theirs, 0)
+    world.check_end("source")
+
+
+def test_a_flip_that_keeps_conflicting_is_given_up_when_the_tenant_has_waited_long_enough() -> None:
+    world = Estate42()
+    process = Process(world)
+    process.retry = dataclasses.replace(process.retry, base=0.05, cap=5.0, sleep=world.clock.sleep)
+    real = world.table.transact
+
+    def transact(members: Sequence[Member], *, token: str, foreign: Sequence[dict[str, Any]] = ()) -> None:
+        if foreign:
+            raise errors.TransactionConflict(
+                "a write of the application was quicker",
+                operation="dynamodb.TransactWriteItems",
+                aws_code="TransactionCanceledException",
+            )
+        real(members, token=token)
+
+    world.table.transact = transact  # type: ignore[method-assign]
+    with pytest.raises(errors.Parked, match="cutovers were taken back"):
+        process.go()
+    told = [(entry.fact, entry.at) for entry in world.entries() if entry.fact in (Fact.FENCED, Fact.UNFENCED)]
+    pauses = [lifted - fenced for (_, fenced), (_, lifted) in zip(told[::2], told[1::2], strict=True)]
+    limit = seconds(world.plan.estate.fence.freeze_max)
+    assert len(pauses) == world.plan.estate.fence.attempts
+    assert all(limit / 2 < pause <= limit + 1 for pause in pauses), pauses
+    world.check_end("source")
+
+
+@pytest.mark.parametrize("kind", ("epoch", "directory_flag"))
+def test_a_probe_that_gets_no_connection_is_made_again(kind: str) -> None:
+    world = Estate42(estate(use=[kind], max_in_flight="1s", freeze_max="30s"))
+    process = Process(world)
+    left = 3
+
+    def down(label: str) -> None:
+        nonlocal left
+        if process.armed and label == f"before {'transact' if kind == 'epoch' else 'get'}" and world.refused and left:
+            left -= 1
+            raise errors.EndpointDown("refused", next=errors.AGAIN)
+
+    process.on_trap = down
+    assert process.go().state is RunState.SOAKING
+    assert (left, facts(world).count(Fact.FENCED)) == (0, 1)
     world.check_end("target")

@@ -65,6 +65,8 @@ def test_a_run_killed_at_any_call_of_the_cutover_resumes_to_the_same_world() -> 
         estate = Estate42()
         kill_and_resume(estate, number, None, "cut-over")
         assert estate.flips == ["target"], number
+        done = next(entry for entry in estate.entries() if (entry.step, entry.fact) == ("cut-over", Fact.DONE))
+        assert done.data["certificate"]["verified"], number
         estate.check_end("target")
 
 

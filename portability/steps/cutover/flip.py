@@ -2,52 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from portability import errors
 from portability.model.status import Fact, Goal
 from portability.steps.base import Context
+from portability.steps.cutover.gates import Ready
 from portability.steps.cutover.leg import Leg
 from portability.steps.cutover.routing import stack_member
-from portability.steps.directory import FLIPPED, DirectoryRecord, Stamp, directory_of
+from portability.steps.directory import FLIPPED, Stamp, directory_of
 
-QUICK = (errors.TransactionConflict, errors.Throttled)
+QUICK = (errors.TransactionConflict, errors.Throttled, errors.EndpointDown)
 """Definite refusals: nothing was written, and the same flip may be sent again."""
+
+ATTEMPTS, SOON = 200, 0.2
+"""How often such a flip is sent again at most, and the longest pause in between, in seconds: a tenant waits."""
 
 
 def commit_flip(
     ctx: Context,
     leg: Leg,
-    record: DirectoryRecord,
-    stamp: Stamp,
+    ready: Ready,
     *,
     fields: Mapping[str, str | None],
     data: Mapping[str, Any],
+    go_on: Callable[[], None],
 ) -> None:
     """Write directory record, stack-mapping row and FLIPPED entry in one transaction.
 
-    The condition holds `stamp` (run, epoch, fence) and the value in `record` of every attribute that changes. Raises
-    `ConditionFailed` where any of them is another; then nothing was written.
+    The condition is what is `ready`: the stamp (run, epoch, fence), and the old value of every attribute and row that
+    changes. Raises `ConditionFailed` where any of them is another; then nothing was written. `go_on` is asked before it
+    is sent, and raises what stands against it.
     """
-    table = directory_of(ctx, quick=True)
-    tenant = ctx.plan.tenant
-    after = stamp.after(FLIPPED)
+    after = ready.stamp.after(FLIPPED)
     items = [
-        table.flip_member(
-            tenant,
-            record,
+        directory_of(ctx).flip_member(
+            ctx.plan.tenant,
+            ready.record,
             run=ctx.run,
-            epoch=stamp.epoch,
-            fenced=stamp.fenced,
+            epoch=ready.stamp.epoch,
+            fenced=ready.stamp.fenced,
             fields=fields,
             stamp_after=after,
         )
     ]
-    row = stack_member(ctx, leg.flow)
+    row = stack_member(ctx, leg.flow, ready.stack)
     items += [] if row is None else [row]
     facts = flip_facts(ctx, leg, epoch=after.epoch, **data)
-    ctx.retry.call(lambda: ctx.commit(Fact.FLIPPED, facts, items), on=QUICK)
+
+    def flip() -> None:
+        go_on()
+        ctx.commit(Fact.FLIPPED, facts, items)
+
+    replace(ctx.retry, attempts=ATTEMPTS, cap=SOON).call(flip, on=QUICK)
 
 
 def record_flip(ctx: Context, leg: Leg, stamp: Stamp) -> None:

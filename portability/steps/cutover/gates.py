@@ -14,7 +14,7 @@ from portability.steps.base import Context
 from portability.steps.catch_up import wait_caught_up
 from portability.steps.channels import Channels, open_channels, stream_arns
 from portability.steps.cutover.leg import Leg
-from portability.steps.cutover.routing import routing
+from portability.steps.cutover.routing import routing, staged_stacks
 from portability.steps.directory import DirectoryRecord, Stamp, directory_of
 from portability.steps.late_writes import horizon_left
 from portability.steps.verify_data import verify_all
@@ -30,6 +30,15 @@ class Limits:
     patience: float
     workers: int
     capacity: bool = True  # whether the other side's capacity has to be that of the side that serves
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What a flip is conditional on, as it was read: the record, our stamp on it, the stack the tenant is mapped to."""
+
+    record: DirectoryRecord
+    stamp: Stamp
+    stack: str | None
 
 
 def stamp_record(ctx: Context) -> Stamp:
@@ -82,14 +91,17 @@ def fresh_verification(ctx: Context, channels: Channels) -> Mapping[str, Any] | 
     return dict(output["stores"])
 
 
-def refuse_unmet(ctx: Context, leg: Leg, channels: Channels | None, limits: Limits) -> tuple[DirectoryRecord, Stamp]:
-    """Raise `Parked(gate)` with every reason why the cutover cannot commit now; else the record and our stamp on it.
+def refuse_unmet(ctx: Context, leg: Leg, channels: Channels | None, limits: Limits) -> Ready:
+    """Raise `Parked(gate)` with every reason why the cutover cannot commit now; else what the flip is conditional on.
 
     A lag that rose while the sides were compared is waited out once more.
     """
     lag = None if channels is None else _lag(ctx, channels, limits)
-    record = directory_of(ctx).read(ctx.plan.tenant)
+    table = directory_of(ctx)
+    record, stack = table.read(ctx.plan.tenant), table.stack_row(ctx.plan.tenant)
     reasons = ["the directory has no record of the tenant"] if record is None else _unrouted(ctx, leg, record)
+    if stack not in staged_stacks(ctx):
+        reasons.append(f"the stack mapping changed since it was planned: the tenant is mapped to {stack or 'no stack'}")
     if channels is not None and lag is not None:
         reasons += _behind(ctx, channels, lag, limits)
     unknown: list[str] = []
@@ -104,7 +116,7 @@ def refuse_unmet(ctx: Context, leg: Leg, channels: Channels | None, limits: Limi
             next=f"portability resume {ctx.run}",
             changed=f"The {leg.before} serves; nothing is frozen.",
         )
-    return record, record.stamp
+    return Ready(record, record.stamp, stack)
 
 
 def _capacity(ctx: Context, leg: Leg) -> list[Finding]:

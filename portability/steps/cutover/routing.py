@@ -65,13 +65,19 @@ def waits_for_retirement(ctx: Context, flow: Flow) -> bool:
     return flow is Flow.FORWARD and stack["before"] is not None and stack["after"] is None
 
 
-def stack_member(ctx: Context, flow: Flow) -> dict[str, Any] | None:
-    """The mapping row's member of the flip, None where nothing changes."""
+def staged_stacks(ctx: Context) -> tuple[str | None, str | None]:
+    """What the mapping row says of the tenant while the source serves, and what when the target does."""
+    stack = _staged(ctx)["stack"]
+    return stack["before"], stack["after"]
+
+
+def stack_member(ctx: Context, flow: Flow, there: str | None) -> dict[str, Any] | None:
+    """The mapping row's member of the flip, from the stack that is `there`; None where nothing changes."""
     if waits_for_retirement(ctx, flow):
         return None
-    table = directory_of(ctx, quick=True)
-    wanted = _staged(ctx)["stack"]["after" if flow is Flow.FORWARD else "before"]
-    return table.stack_member(ctx.plan.tenant, before=table.stack_row(ctx.plan.tenant), after=wanted)
+    before, after = staged_stacks(ctx)
+    wanted = after if flow is Flow.FORWARD else before
+    return directory_of(ctx).stack_member(ctx.plan.tenant, before=there, after=wanted)
 
 
 def _key(side: str) -> str:

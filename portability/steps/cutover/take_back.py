@@ -10,7 +10,7 @@ from portability.steps.cutover.flip import record_flip
 from portability.steps.cutover.leg import Leg, flipped
 from portability.steps.cutover.routing import routing
 from portability.steps.directory import ABORTED, FLIPPED, LIFTED, REPEATABLE, Stamp, directory_of
-from portability.steps.fence.base import Fence
+from portability.steps.fence.base import lower_stamp
 from portability.stores.base import ChannelState
 
 PASSING: tuple[type[Exception], ...] = (*REPEATABLE, errors.EndpointDown)
@@ -23,16 +23,16 @@ AGAIN = 0.5
 """Seconds between two such rounds, each of the policy's own attempts."""
 
 
-def find_out(ctx: Context, leg: Leg, channels: Channels | None, fence: Fence) -> None:
+def find_out(ctx: Context, leg: Leg, channels: Channels | None) -> None:
     """What an earlier process left of this leg: what it announced is taken back, or recorded where it came to pass.
 
     Needs the journal and the directory only. May be repeated.
     """
     if not flipped(ctx, leg) and _announced(ctx) is not None:
-        take_back(ctx, leg, channels, fence, why="found on resume")
+        take_back(ctx, leg, channels, why="found on resume")
 
 
-def take_back(ctx: Context, leg: Leg, channels: Channels | None, fence: Fence, *, why: str) -> str:
+def take_back(ctx: Context, leg: Leg, channels: Channels | None, *, why: str) -> str:
     """Abort the fence, or the flip without one, that the journal announced last; what stands: a stamp's `act`.
 
     The epoch is raised first. Only when that succeeded is the fence lifted, recorded, and do the channels sync again;
@@ -42,7 +42,7 @@ def take_back(ctx: Context, leg: Leg, channels: Channels | None, fence: Fence, *
     """
     announced = _announced(ctx) or 0
     try:
-        stamp = _lowered(ctx, fence, announced)
+        stamp = _lowered(ctx, announced)
     except errors.StampMoved as moved:
         if moved.run == ctx.run:
             raise
@@ -69,12 +69,12 @@ def _announced(ctx: Context) -> int | None:
     return None if planned is None else int(planned["epoch"]) - 1
 
 
-def _lowered(ctx: Context, fence: Fence, announced: int) -> Stamp:
+def _lowered(ctx: Context, announced: int) -> Stamp:
     """Lift, whatever it takes: a process that gives up here leaves a tenant that cannot write."""
     until = ctx.clock.monotonic() + PATIENCE
     while True:
         try:
-            return fence.lower(ctx, announced)
+            return lower_stamp(ctx, announced)
         except PASSING:
             if ctx.clock.monotonic() >= until:
                 raise
@@ -91,12 +91,12 @@ def _without_stamp(ctx: Context, leg: Leg, announced: int) -> Stamp:
     return Stamp(run=ctx.run, epoch=announced + 1, fenced=False, act=act)
 
 
-def undo_leg(ctx: Context, leg: Leg, fence: Fence) -> None:
+def undo_leg(ctx: Context, leg: Leg) -> None:
     """Take back what a leg did around its flip: fence, stamp, and the channels of the way back.
 
     Raises `Mismatch` where the target serves: only a reverse takes that back.
     """
-    find_out(ctx, leg, None, fence)
+    find_out(ctx, leg, None)
     if ctx.view.serving != "source":
         raise errors.Mismatch(
             f"the target serves {ctx.plan.tenant}: its writes would be lost",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from portability import errors
@@ -17,6 +17,7 @@ from portability.steps.cutover.drain import compare_changed, drain, refuse_unset
 from portability.steps.cutover.flip import commit_flip
 from portability.steps.cutover.gates import (
     Limits,
+    Ready,
     fresh_verification,
     make_ready,
     open_way_back,
@@ -27,8 +28,8 @@ from portability.steps.cutover.leg import Leg, flipped
 from portability.steps.cutover.pause import Pause
 from portability.steps.cutover.take_back import find_out, take_back
 from portability.steps.cutover.tripwire import OVERRULED, SLIPS, carry_out, watch
-from portability.steps.directory import ABORTED, FLIPPED, DirectoryRecord, Stamp
-from portability.steps.fence.base import Fence, hold
+from portability.steps.directory import ABORTED, FLIPPED
+from portability.steps.fence.base import Fence, hold, raise_stamp
 from portability.steps.guardian.beside import Beside, Guardian, budget_of
 from portability.steps.late_writes import horizon_left
 from portability.stores.base import ChannelState
@@ -53,7 +54,7 @@ class Turn:
     def go(self) -> None:
         """Flip once, from wherever an earlier process was left, and stay until the way back is current."""
         try:
-            find_out(self.ctx, self.leg, self.channels, self.fence)
+            find_out(self.ctx, self.leg, self.channels)
             if not flipped(self.ctx, self.leg):
                 if self.channels is None:
                     self._flip_plainly()
@@ -70,10 +71,10 @@ class Turn:
         stamp_record(ctx)
         self.around.bring_users(ctx, leg)
         fields = self.around.fields(ctx, leg)
-        record, stamp = refuse_unmet(ctx, leg, None, self.limits)
-        ctx.note("flip", epoch=stamp.epoch + 1)
+        ready = refuse_unmet(ctx, leg, None, self.limits)
+        ctx.note("flip", epoch=ready.stamp.epoch + 1)
         try:
-            commit_flip(ctx, leg, record, stamp, fields=fields, data={"fence": "none", "pause_ms": 0})
+            commit_flip(ctx, leg, ready, fields=fields, data={"fence": "none", "pause_ms": 0}, go_on=ctx.check)
         except errors.ConditionFailed as refused:
             raise _record_moved(ctx, leg) from refused
         ctx.progress("flipped", serving=leg.after)
@@ -91,18 +92,19 @@ class Turn:
                 guardian.ready()
                 # Last, since all of the above takes time in which the tenant goes on writing.
                 verified = make_ready(ctx, channels, self.limits, verified)
-                record, stamp = refuse_unmet(ctx, self.leg, channels, self.limits)
+                ctx.note("verified", stores=verified)
+                ready = refuse_unmet(ctx, self.leg, channels, self.limits)
                 try:
-                    self._fenced(channels, record, stamp, fields, guardian)
+                    self._fenced(channels, ready, fields, guardian)
                 except errors.Parked as parked:
                     if parked.reason != ParkReason.GATE:
                         raise
                     why = parked.what
                     ctx.note("attempt", number=attempt, of=attempts, why=why)
                 else:
-                    ctx.note("verified", stores=verified)
                     return
-            ctx.clock.sleep(ctx.rng.uniform(0.0, min(BACK_OFF, 2.0**attempt)))
+            if attempt < attempts:
+                ctx.clock.sleep(ctx.rng.uniform(0.0, min(BACK_OFF, 2.0**attempt)))
             ctx.check()
         raise errors.Parked(
             f"{attempts} cutovers were taken back; the last: {why}",
@@ -114,8 +116,7 @@ class Turn:
     def _fenced(
         self,
         channels: Channels,
-        record: DirectoryRecord,
-        stamp: Stamp,
+        ready: Ready,
         fields: Mapping[str, str | None],
         guardian: Guardian,
     ) -> None:
@@ -123,7 +124,7 @@ class Turn:
 
         Where this process cannot do that (it is killed, stands still, or is refused) its guardian does.
         """
-        ctx, limits = self.ctx, self.ctx.estate.fence
+        ctx, limits, stamp = self.ctx, self.ctx.estate.fence, ready.stamp
         # The entry precedes the effect: whoever finds it knows that the tenant may be paused, and up to which epoch.
         ctx.commit(Fact.FENCED, {"epoch": stamp.epoch + 1, "fence": self.fence.kind, "step": ctx.step})
         pause = Pause(ctx.clock, limit=seconds(limits.freeze_max), lifts_within=self.fence.lifts_within, run=ctx.run)
@@ -136,7 +137,7 @@ class Turn:
 
         try:
             guardian.arm(stamp.epoch + 1)
-            fenced = self.fence.raise_(ctx, stamp)
+            fenced = raise_stamp(ctx, stamp)
             ctx.progress("fenced", fence=self.fence.kind)
             hold(ctx, self.fence, stamp, refusals=limits.refusals, spent=go_on)
             # The service's clock, as it answered the last probe: it is what dates the records, and ours may be behind.
@@ -150,13 +151,12 @@ class Turn:
             compared = compare_changed(ctx, channels, silent, go_on=go_on)
             pause.lap("verify_ms")
             refuse_unsettled(ctx, channels)
-            go_on()
             data = {**pause.figures, "fence": self.fence.kind, "compared": compared, "pause_ms": pause.ms}
-            commit_flip(ctx, self.leg, record, fenced, fields=fields, data=data)
+            commit_flip(ctx, self.leg, replace(ready, stamp=fenced), fields=fields, data=data, go_on=go_on)
         except errors.LeaseLost:
             raise  # whoever has the run now takes the fence back, if our guardian is not quicker
         except Exception as error:
-            stands = take_back(ctx, self.leg, channels, self.fence, why=_why(error))
+            stands = take_back(ctx, self.leg, channels, why=_why(error))
             guardian.leave()
             if stands == ABORTED and isinstance(error, errors.ConditionFailed | errors.Mismatch):
                 # The tenant wrote again: what differs since then is no difference. One that is will be found again.

@@ -10,11 +10,15 @@ from collections.abc import Callable
 from typing import Protocol
 
 from portability import errors
+from portability.retry import RETRYABLE
 from portability.steps.base import Context
 from portability.steps.directory import ABORTED, FLIPPED, LIFTED, DirectoryTable, Stamp, directory_of
 
 LIFT_ROUNDS = 10
 """How often a lift looks again when another process moved the stamp between its look and its write."""
+
+UNTOLD: tuple[type[Exception], ...] = (*RETRYABLE, errors.NoDefiniteAnswer, errors.EndpointDown)
+"""What leaves it open whether the fence stands: the next probe may tell."""
 
 PATIENCE = 0.02
 """Seconds until the next probe after one that was not refused."""
@@ -47,18 +51,12 @@ class Fence(Protocol):
     def closes_in_flight(self) -> bool:
         """Whether a write that began before it was raised cannot land after it holds."""
 
-    def raise_(self, ctx: Context, before: Stamp) -> Stamp:
-        """Close the tenant's writes: one epoch on from `before`. Raises `StampMoved`."""
-
     def probe(self, ctx: Context, before: Stamp) -> Answer:
         """Whether a write under the epoch of `before` would be accepted now; over a fresh connection."""
 
-    def lower(self, ctx: Context, fenced_epoch: int) -> Stamp:
-        """See `lift`."""
-
 
 def raise_stamp(ctx: Context, before: Stamp) -> Stamp:
-    """Raise the epoch and close writes, conditionally on `before`'s epoch."""
+    """Close the tenant's writes: one epoch on from `before`. Raises `StampMoved`."""
     return directory_of(ctx, quick=True).raise_epoch(ctx.plan.tenant, ctx.run, before.epoch, fenced=True)
 
 

@@ -9,7 +9,7 @@ from portability.model.estate import Estate
 from portability.steps.base import Context
 from portability.steps.directory import Stamp
 from portability.steps.fence import hook_probe
-from portability.steps.fence.base import Answer, Fence, combined, lower_stamp, raise_stamp
+from portability.steps.fence.base import Answer, Fence, combined
 from portability.steps.fence.directory_flag import DirectoryFlag
 from portability.steps.fence.epoch import Epoch
 
@@ -44,14 +44,6 @@ class Several:
     def closes_in_flight(self) -> bool:
         """See `Fence`."""
         return all(fence.closes_in_flight for fence in self.fences)
-
-    def raise_(self, ctx: Context, before: Stamp) -> Stamp:
-        """See `Fence`."""
-        return raise_stamp(ctx, before)
-
-    def lower(self, ctx: Context, fenced_epoch: int) -> Stamp:
-        """See `Fence`."""
-        return lower_stamp(ctx, fenced_epoch)
 
     def probe(self, ctx: Context, before: Stamp) -> Answer:
         """See `Fence`."""

@@ -10,7 +10,7 @@ from portability.model.estate import Estate, seconds
 from portability.steps.base import Context
 from portability.steps.directory import Stamp, directory_of
 from portability.steps.fence import hook_probe
-from portability.steps.fence.base import Answer, combined, lower_stamp, raise_stamp
+from portability.steps.fence.base import UNTOLD, Answer, combined
 
 
 @dataclass(frozen=True)
@@ -39,19 +39,17 @@ class DirectoryFlag:
             run_probe=run_probe,
         )
 
-    def raise_(self, ctx: Context, before: Stamp) -> Stamp:
-        """See `Fence`."""
-        return raise_stamp(ctx, before)
-
-    def lower(self, ctx: Context, fenced_epoch: int) -> Stamp:
-        """See `Fence`."""
-        return lower_stamp(ctx, fenced_epoch)
-
     def probe(self, ctx: Context, before: Stamp) -> Answer:
         """See `Fence`: what the application would read, over a fresh connection, and the declared hook's answer."""
+        return combined([_look(ctx, before), *hook_probe.ask(ctx, self.run_probe)])
+
+
+def _look(ctx: Context, before: Stamp) -> Answer:
+    try:
         with closing(ctx.aws.dynamodb(region=ctx.estate.directory_region, fresh=True)) as fresh:
             record = directory_of(ctx).reading(fresh).read(ctx.plan.tenant)
-        there = None if record is None else record.stamp
-        closed = there is not None and there.fenced and there.epoch > before.epoch
-        seen = Answer.REFUSED if closed else Answer.ACCEPTED
-        return combined([seen, *hook_probe.ask(ctx, self.run_probe)])
+    except UNTOLD:
+        return Answer.UNKNOWN
+    there = None if record is None else record.stamp
+    closed = there is not None and there.fenced and there.epoch > before.epoch
+    return Answer.REFUSED if closed else Answer.ACCEPTED

@@ -11,7 +11,7 @@ from portability.model.estate import Estate, seconds
 from portability.steps.base import Context
 from portability.steps.directory import STAMP, Stamp, directory_of
 from portability.steps.fence import hook_probe
-from portability.steps.fence.base import Answer, combined, lower_stamp, raise_stamp
+from portability.steps.fence.base import UNTOLD, Answer, combined
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,6 @@ class Epoch:
             run_probe=run_probe,
         )
 
-    def raise_(self, ctx: Context, before: Stamp) -> Stamp:
-        """See `Fence`."""
-        return raise_stamp(ctx, before)
-
-    def lower(self, ctx: Context, fenced_epoch: int) -> Stamp:
-        """See `Fence`."""
-        return lower_stamp(ctx, fenced_epoch)
-
     def probe(self, ctx: Context, before: Stamp) -> Answer:
         """See `Fence`: the check an application sends, alone in a transaction, and the declared hook's answer."""
         return combined([_check(ctx, before), *hook_probe.ask(ctx, self.run_probe)])
@@ -68,6 +60,6 @@ def _check(ctx: Context, before: Stamp) -> Answer:
             dynamo.transact([member], token=f"{ctx.rng.getrandbits(128):032x}")
     except errors.ConditionFailed:
         return Answer.REFUSED
-    except (errors.NoDefiniteAnswer, errors.Throttled, errors.TransactionConflict, errors.Unavailable):
+    except UNTOLD:
         return Answer.UNKNOWN
     return Answer.ACCEPTED
