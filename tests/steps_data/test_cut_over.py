@@ -406,7 +406,7 @@ def test_a_stack_row_that_somebody_changed_meanwhile_is_not_overwritten() -> Non
     row = ("Mapping", '{"S": "tenant-42"}')
     theirs = {"tenantId": {"S": "tenant-42"}, "stackName": {"S": "stack-of-theirs"}}
     at(process, "cut-over", "before pin Order-reverse", lambda: world.dynamo.rows.__setitem__(row, theirs))
-    with pytest.raises(errors.Parked, match="the stack mapping changed since it was planned.*stack-of-theirs"):
+    with pytest.raises(errors.Parked, match=r"the stack mapping changed since it was planned.*stack-of-theirs"):
         process.go()
     assert (world.flips, world.dynamo.rows[row], facts(world).count(Fact.FENCED)) == ([], theirs, 0)
     world.check_end("source")

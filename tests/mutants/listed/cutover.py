@@ -49,10 +49,10 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="epoch-before-unfence",
         file="portability/steps/cutover/take_back.py",
-        before=("        stamp = _lowered(ctx, fence, announced)\n"),
+        before=("        stamp = _lowered(ctx, announced)\n"),
         after=(
             '        ctx.commit(Fact.UNFENCED, {"epoch": announced, "step": ctx.step, "why": why})\n'
-            "        stamp = _lowered(ctx, fence, announced)\n"
+            "        stamp = _lowered(ctx, announced)\n"
         ),
         test=(
             "tests/steps_data/test_cut_over_crash.py"
@@ -143,6 +143,25 @@ MUTANTS: tuple[Mutant, ...] = (
             "::test_a_late_write_whose_record_was_lost_stops_the_run_until_it_is_overruled"
         ),
         why="a late write whose record was lost would be overwritten by the way back",
+    ),
+    Mutant(
+        name="a-flip-asks-before-it-is-sent",
+        file="portability/steps/cutover/flip.py",
+        before="        go_on()\n",
+        after="",
+        test=(
+            "tests/steps_data/test_cut_over.py"
+            "::test_a_flip_that_keeps_conflicting_is_given_up_when_the_tenant_has_waited_long_enough"
+        ),
+        why="a tenant would wait for a flip that cannot be written for as long as it takes",
+    ),
+    Mutant(
+        name="a-stack-row-is-as-it-was-planned",
+        file="portability/steps/cutover/gates.py",
+        before="    if stack not in staged_stacks(ctx):\n",
+        after="    if False:\n",
+        test=("tests/steps_data/test_cut_over.py::test_a_stack_row_that_somebody_changed_meanwhile_is_not_overwritten"),
+        why="what an operator or a pipeline wrote meanwhile would be overwritten",
     ),
     Mutant(
         name="suspected-slips-have-no-excuse",
