@@ -96,7 +96,7 @@ class Call:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {signum: signal.signal(signum, self._on_signal) for signum in STOPPING}
+        before = {signum: signal.signal(signum, self._on_signal) for signum in STOPPING if not _outlasts(signum)}
         try:
             yield
         finally:
@@ -118,3 +118,8 @@ class Call:
                 changed="Nothing was changed.",
             )
         self.screen.tell("stopping: the page in flight is finished first; again leaves at once, which is also safe")
+
+
+def _outlasts(signum: signal.Signals) -> bool:
+    """Whether the command was begun under `nohup`: a closed terminal is then not to end it."""
+    return signum is signal.SIGHUP and signal.getsignal(signum) is signal.SIG_IGN

@@ -14,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from portability import errors
+from portability.cli.asked import Asked
+from portability.cli.call import Call
 from tests.cli.bench import TO_PREMIUM, Bench, a_holder_elsewhere, parked_after
 
 MakeBench = Callable[..., Bench]
@@ -149,6 +152,22 @@ def test_the_second_signal_leaves_at_once(mine: Bench) -> None:
     process.communicate(timeout=10)
     assert process.returncode in (130, 143)
     mine.run("cancel", "tenant-42", "--yes").expect(0)
+
+
+@pytest.mark.parametrize("nohup", (True, False))
+def test_a_hangup_is_answered_unless_the_command_was_begun_deaf_to_it(*, nohup: bool) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN if nohup else signal.SIG_DFL)
+    try:
+        with Call.begin(Asked()) as call:
+            if nohup:
+                os.kill(os.getpid(), signal.SIGHUP)
+                assert not call.stop.requested
+            else:
+                with pytest.raises(errors.Interrupted):
+                    os.kill(os.getpid(), signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) is (signal.SIG_IGN if nohup else signal.SIG_DFL)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_closed_pipe_is_silent(mine: Bench) -> None:
