@@ -74,7 +74,8 @@ def compare_run(
 
     A fence that a killed cutover left is lifted first: a tenant waits. With `repair` the side that does not serve is
     made equal to the one that does. Workers and patience are those of the plan's own verification. The run is left as
-    it was found. Raises `Mismatch` for a difference that lasts.
+    it was found. Raises `Mismatch` for a difference that lasts, `StepFailed` for what stops a repair: `Refused` says
+    that nothing was written.
     """
     before = desk.journal.view(run)
     refuse_too_early(before)
@@ -89,9 +90,19 @@ def compare_run(
             return _compare(held, runner, mode, since, repair=repair)
     except errors.PortabilityError as error:
         outcome = f"{error.code} {error.what}"
+        if repair and isinstance(error, errors.Refused | errors.AwsError):
+            raise _half_repaired(held, error) from error
         raise
     finally:
         put_back(held, before, outcome)
+
+
+def _half_repaired(held: Held, error: errors.PortabilityError) -> errors.StepFailed:
+    return errors.StepFailed(
+        f"{error.code} {error.what}",
+        next=f"portability verify {held.run} --repair",
+        changed=f"The {held.view().serving} serves. Some items of the other side may have been repaired.",
+    )
 
 
 def _compare(held: Held, runner: Runner, mode: str, since: float, *, repair: bool) -> dict[str, dict[str, Any]]:

@@ -89,6 +89,7 @@ def _whole(call: Call, run: str, mode: Mode, *, repair: bool, wait: float) -> in
 
     view = call.desk.journal.view(run)
     refuse_too_early(view)
+    call.wrote = repair
     with call.driving(), observing(call, view) as observer:
         stores = compare_run(call.desk, run, repair=repair, wait=wait, observer=observer, mode=mode.value)
     value = {"version": 1, "run_id": run, "mode": mode.value, "equal": True, "stores": stores}

@@ -14,6 +14,8 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
+from portability import errors
+from portability.cli import compare_sides
 from portability.cli.asked import Asked
 from portability.cli.call import Call
 from portability.journal.lease import this_holder
@@ -238,6 +240,24 @@ def test_verify_finds_one_wrong_item_and_repairs_it(mine: Bench) -> None:
     mine.run("verify", run).expect(0)
     mine.run("verify", run, "--key", "nonsense", "--store", "Order").expect(64)
     assert mine.run("resume", run, "-o", "json").expect(0).json["serving"] == "target"
+
+
+def test_what_stops_a_repair_is_no_refusal_before_any_write(mine: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = parked_after(mine, "verify")["run_id"]
+    throttled = errors.Throttled("slow down", operation="dynamodb.BatchWriteItem", aws_code="ThrottlingException")
+    for stopped in (throttled, errors.EndpointDown("no answer", next=errors.AGAIN)):
+
+        def stop(*_: object, stopped: Exception = stopped, **__: object) -> None:
+            raise stopped
+
+        monkeypatch.setattr(compare_sides, "verify_all", stop)
+        told = mine.run("verify", run, "--repair").expect(8)
+        assert f"{stopped.code} {stopped.what}" in told.said
+        assert "Nothing was changed" not in told.said
+        assert f"portability verify {run} --repair" in told.said
+        mine.run("verify", run).expect(3)
+    monkeypatch.undo()
+    mine.run("verify", run, "--repair").expect(0)
 
 
 def test_a_sample_and_what_changed_are_compared_by_value_and_repaired(mine: Bench) -> None:
