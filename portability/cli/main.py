@@ -52,7 +52,7 @@ Killed? Again: portability resume
 """
 
 GROUPS: tuple[tuple[str, Any, str, tuple[str, ...]], ...] = (
-    ("run", run, "Runs: list, pause, cut over, one bounded pass.", ("run list --open", "run logs tenant-42")),
+    ("run", run, "Runs: list, pause, cut over, go on once.", ("run list --open", "run logs tenant-42")),
     ("journal", journal, "The journal of a run: shown, exported, checked.", ("journal verify tenant-42",)),
     ("lock", lock, "The lease of a run.", ("lock show tenant-42",)),
     (

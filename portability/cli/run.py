@@ -103,12 +103,15 @@ def tick(
     call: Call,
     *,
     run: Annotated[str | None, typer.Argument(metavar="RUN", help="The only open run when left out.")] = None,
-    for_: Annotated[str, typer.Option("--for", metavar="DURATION", help="How long one pass may last.")] = "60s",
+    for_: Annotated[
+        str, typer.Option("--for", metavar="DURATION", help="How long the pass of a soak may last.")
+    ] = "60s",
     lock_timeout: LockTimeout = "0s",
 ) -> int | None:
-    """Make one bounded pass at a run, for a scheduler.
+    """Go on with a run once, for a scheduler.
 
-    The journal is its only memory. What an operator postponed is left alone (exit 7).
+    Of a soak it is one bounded pass. A run that is parked or was killed is driven to its goal, the cutover included.
+    What an operator postponed is left alone (exit 7).
     """
     from portability.cli import operations
     from portability.model.status import ParkReason, RunState

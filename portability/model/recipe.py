@@ -33,7 +33,10 @@ class StepHooks(Value, frozen=True, kw_only=True):
 
 
 class Gate(Value, frozen=True, kw_only=True):
-    """A condition that must hold before the step starts; unmet, the run parks with nothing frozen."""
+    """A condition that must hold before the step starts; unmet, the run parks with nothing frozen.
+
+    Of a cutover it holds the first, not a way back or forth again; of a `soak` it is not looked at.
+    """
 
     name: Literal["window", "evidence"]  # window: a time of day, UTC; evidence: a file that must be there
     # window: {from: "22:00", to: "05:00"}; evidence: {file: audits/premium.pdf, sha256: …}
