@@ -256,7 +256,12 @@ def exit_codes_page() -> str:
     for code, meaning in TABLE.items():
         names = ", ".join(f"[{page.code}](errors.md)" for page in every_page() if code in page.exits)
         rows.append(f"| {code} | {_cell(meaning)} | {names} |")
-    extra = "128 plus the number of a signal stands for the signal. A closed pipe is silent."
+    extra = (
+        "128 plus the number of a signal stands for the signal. A second signal leaves at once, with its own number: "
+        "then the run may be neither parked nor its lease released. An AWS error that is 8 is 3 before a run was begun."
+        " A closed pipe is silent."
+    )
+    extra = textwrap.fill(extra, WIDTH, break_on_hyphens=False)
     return _page(["# Exit codes", NOTE, "\n".join(rows), extra])
 
 

@@ -28,8 +28,9 @@ TEXT: dict[str, str] = {
     ),
     "PORT-E064": (
         "The command line could not be understood, or a confirmation was needed and nobody could be asked: off a "
-        "terminal, and under `--no-input` or `-o json`, say `--yes` or `--confirm TENANT`. It is also raised for a "
-        "verb that makes no sense for the run as it stands, and then names the one that does."
+        "terminal, and under `--no-input` or `-o json`, `migrate` needs `--yes`, `--confirm TENANT` or a saved plan, "
+        "`complete` needs `--confirm TENANT`, and `verify --repair` over late writes `--overrule N`. It is also "
+        "raised for a verb that makes no sense for the run as it stands, and then names the one that does."
     ),
     "PORT-E300": (
         "The command was refused before any write. The message says what stands in the way; the same command works "
@@ -53,9 +54,10 @@ TEXT: dict[str, str] = {
         " always comes from STS. Switch credentials with `--profile`, or add the account or region to `accounts`."
     ),
     "PORT-E305": (
-        "One or more findings block the move: items outside the declared suffix range, a reader of the table that the"
-        " estate does not declare, a target that exists and is not this tool's, a fence that cannot keep its promise,"
-        " and the like. Each line has its fix. `portability doctor TENANT` looks again without planning."
+        "One or more findings block the move: items one suffix beyond either end of the declared range, a Lambda "
+        "function or Kinesis destination that reads a table's changes and is not declared, a target that exists and "
+        "is not this tool's, a fence that cannot keep its promise, and the like. Each line has its fix. `portability "
+        "doctor TENANT` looks again without planning."
     ),
     "PORT-E306": (
         "The journal table does not exist in this account and region. `portability init` makes it; it is also missing"
@@ -80,9 +82,9 @@ TEXT: dict[str, str] = {
     ),
     "PORT-E105": (
         "Another live process holds the tenant's run, or the run has another target. Its holder and the age of its "
-        "last beat are named. Wait with `--lock-timeout`, or look with `portability lock show`. A holder that is gone"
-        " is taken over: at once where its process was on this host; elsewhere once a whole lease passed without a "
-        "beat, which takes `--lock-timeout 2m` to see."
+        "last beat are named. Wait with `--lock-timeout`, look with `portability lock show`, or ask the holder to "
+        "stop by `portability run pause`. A holder that is gone is taken over: at once where its process was on this "
+        "host; elsewhere once a whole lease passed without a beat, which takes `--lock-timeout 2m` to see."
     ),
     "PORT-E106": (
         "This process no longer holds the run: another took over, or the lease could not be renewed for two thirds of"
@@ -99,8 +101,9 @@ TEXT: dict[str, str] = {
     ),
     "PORT-E800": (
         "A step failed after its retries. The run is parked with its inventory in the journal, the side that served "
-        "still serves, and nothing is frozen. Mend what the message names, then `portability resume`; or `portability"
-        " cancel` before the flip, `portability reverse` after it."
+        "still serves, and nothing is frozen. Mend what the message names, then `portability resume`; or `portability "
+        "cancel` before the flip, `portability reverse` after it. Once `complete` was asked for there is no way back: "
+        "mend it, then `portability complete` again."
     ),
     "PORT-E900": "Reserved: no run takes itself back in this version. `portability cancel` does, when it is asked to.",
     "PORT-E910": (
@@ -113,9 +116,10 @@ TEXT: dict[str, str] = {
         "makes the side that does not serve equal to the one that does."
     ),
     "PORT-E111": (
-        "The journal does not verify: an entry was edited, deleted, reordered, or the tail was cut. Restore the table"
-        " from its point-in-time recovery, where you turned that on, and find out who can write to it. No verb acts on "
-        "a run whose chain is broken."
+        "The journal does not verify: an entry was edited, deleted, reordered, or the tail was cut. Restore the table "
+        "from its point-in-time recovery, where you turned that on, and find out who can write to it. DynamoDB "
+        "restores into a new table: name it under `journal.table`, and `portability init` writes the policies for it. "
+        "No verb acts on a run whose chain is broken."
     ),
     "PORT-E112": (
         "The directory record carries another stamp than this run wrote; the message has both. Somebody restored the "

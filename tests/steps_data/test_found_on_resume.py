@@ -139,3 +139,18 @@ def test_a_reverse_that_is_not_settled_is_not_cancelled() -> None:
         allow(view, Goal.CANCEL)
     assert refused.value.next == f"portability resume {RUN}"
     allow(Process(world).go(), Goal.CANCEL)
+
+
+@pytest.mark.parametrize("goal", (None, Goal.CANCEL))
+def test_a_fence_that_was_lifted_by_hand_as_the_guardian_does_is_recorded(goal: Goal | None) -> None:
+    world = Estate42()
+    killed_inside_the_fence(world)
+    stamp = world.record[STAMP]["M"]
+    spent = int(stamp["epoch"]["N"])
+    assert stamp["fenced"] == {"BOOL": True}
+    stamp |= {"epoch": {"N": str(spent + 1)}, "fenced": {"BOOL": False}, "act": {"S": "aborted"}}
+    view = Process(world).go(goal)
+    lifted = next(entry for entry in world.entries() if entry.fact is Fact.UNFENCED)
+    assert (lifted.data["epoch"], lifted.data["by"]) == (spent + 1, "guardian")
+    assert view.state is (RunState.SOAKING if goal is None else RunState.UNWOUND)
+    world.check_end("target" if goal is None else "source")
