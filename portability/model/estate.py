@@ -184,7 +184,8 @@ class TenantKey(Value, frozen=True, kw_only=True):
 class Consumer(Value, frozen=True, kw_only=True):
     """A declared reader of a store's changes, and what it does about a move."""
 
-    name: Word  # the Lambda function, pipe or destination, as AWS lists it
+    # the Lambda function or Kinesis stream, as AWS lists it; of anything else any name, for the plan to show
+    name: Word
     # what you do about it, shown in the plan; nothing acts on it. attach_at_flip: you attach it to the target;
     # tolerate: it may see copy and deletion as changes; hook: a command of yours
     on_move: Literal["attach_at_flip", "tolerate", "hook"]
@@ -232,7 +233,8 @@ class StoreSpec(Value, frozen=True, kw_only=True):
     mapping: Literal["keep"] = "keep"  # keys stay as they are: clients hold them
     ttl: Name | None = None  # the TTL attribute, whose expired items stay outside verification
     attributes: Attributes = Attributes()  # the shared table's attributes, and what becomes of a tenant's that differ
-    consumers: list[Consumer] = []  # every reader of the pool table's changes; an undeclared one is refused
+    # every reader of the pool table's changes; an undeclared Lambda function or Kinesis destination is refused
+    consumers: list[Consumer] = []
     iac: Literal["acknowledged"] | None = None  # acknowledged: a table that a stack owns may be changed (stream, TTL)
     options: dict[str, Any] = {}  # what a kind of another package is told; dynamodb takes none
 
