@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from portability import errors
 from portability.stores.dynamodb.allowance import Allowance
 from portability.stores.dynamodb.feed import END
+from portability.stores.dynamodb.gauge import Gauge
 from portability.stores.dynamodb.reader import Looks
 from portability.stores.dynamodb.shard import Read
 from tests.stores.fake_streams import ARN, FakeShard, FakeStreams
@@ -142,13 +143,46 @@ def test_bytes_count_as_calls_do(streams: FakeStreams) -> None:
     assert asked_in(reader, 20) == pytest.approx(40, abs=1), "2 MB a second"
 
 
-def test_a_quiet_shard_is_looked_at_less_often_and_within_half_a_second(streams: FakeStreams) -> None:
+def test_a_quiet_shard_is_looked_at_less_often_and_within_a_quarter_of_a_second(streams: FakeStreams) -> None:
     reader = Reader(streams).pin()
     reader.wait(5)
-    assert asked_in(reader, 20) == pytest.approx(40, abs=1)
+    assert asked_in(reader, 20) == pytest.approx(80, abs=1)
     write(streams, "a", 1)
-    reader.wait(0.51)
+    reader.wait(0.26)
     assert numbers(reader.subscription.take()) == [1]
+
+
+def test_one_empty_page_before_a_record_is_not_the_tip(streams: FakeStreams) -> None:
+    reader, gauge = Reader(streams).pin(), Gauge()
+
+    def look() -> list[int]:
+        reader.wait(0.05)
+        reads = reader.subscription.take()
+        gauge.see(reads)
+        gauge.level(reader.feed, reader.clock.time)
+        return numbers(reads)
+
+    for _ in range(40):
+        look()
+    written = reader.clock.time
+    behind = gauge.behind(1000.0, written)
+    assert behind is not None
+    assert behind < 0.51, "two looks at a quiet shard"
+    write(streams, "a", 1)
+    streams.shards["a"].empty_pages = 1
+    looks = streams.pages
+    while not look():
+        assert gauge.since is not None
+        assert gauge.since <= written, "the record of an earlier write is still to come"
+    assert streams.pages == looks + 2, "the empty page was looked at"
+
+
+def test_a_shard_that_is_over_was_read_to_its_end_with_one_empty_page(streams: FakeStreams) -> None:
+    reader = Reader(streams).pin()
+    streams.shards["a"].closed = True
+    (read,) = reader.take()
+    assert read.closed
+    assert read.tip == 5.0, "the time of that page"
 
 
 def test_many_shards_share_what_a_stream_is_asked_in_a_second(streams: FakeStreams) -> None:

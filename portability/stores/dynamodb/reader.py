@@ -28,7 +28,7 @@ class Looks:
 
     calls: float = 5.0  # a second, of one shard
     burst: float = 5.0
-    quiet: float = 0.5  # seconds between two looks at a shard where nothing happens
+    quiet: float = 0.25  # seconds between two looks at a shard where nothing happens: two of them show its tip
     hurry: float = 0.03  # seconds between two looks inside the fence, while the burst lasts
     total: float = 512.0  # calls a second, of one stream
     listings: float = 5.0  # pages of shards a second, of this process: half of what there is
@@ -273,7 +273,7 @@ class StreamReader:
         with self.lock:
             shard.failures, shard.failing = 0, None
             at_tip = self._at_tip(batch)
-            shard.deal(cursor, batch, asked if at_tip else None)
+            shard.deal(cursor, batch, cursor.tip(batch, asked, at_tip=at_tip))
             rest = at_tip and not (batch.records and shard.behind)
             pause = self._pause(shard, busy=bool(batch.records)) if rest else 0.0
             self._wait(shard, shard.spend(batch.size), pause)
@@ -288,6 +288,7 @@ class StreamReader:
         return shard.interval
 
     def _at_tip(self, batch: Batch) -> bool:
+        """Whether nothing seems to be left: an empty page shows it only with the next one, see `Cursor.tip`."""
         if not batch.records:
             return True
         full = len(batch.records) >= MOST

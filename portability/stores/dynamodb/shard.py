@@ -74,11 +74,22 @@ class Cursor:
     number: int
     followers: list[Follower]
     reader: Reader | None = None
+    empty: float | None = None  # monotonic seconds at which the last page was asked for, where it was empty
 
     @property
     def wanted(self) -> bool:
         """Whether anybody here takes more."""
         return any(not follower.listener.full for follower in self.followers)
+
+    def tip(self, batch: Batch, asked: float, *, at_tip: bool) -> float | None:
+        """`Read.tip` of a page asked for at `asked`, the pages taken in order.
+
+        The first of two empty pages was the tip. AWS: GetRecords may give empty pages before one with records.
+        """
+        before, self.empty = self.empty, None if batch.records else asked
+        if not batch.records and not batch.closed:
+            return before
+        return asked if at_tip else None
 
 
 def number_of(place: str) -> int:
@@ -149,7 +160,7 @@ class SharedShard:
         """The place is gone: begin with what is left, and say so."""
         if cursor not in self.cursors:
             return
-        cursor.place, cursor.number, cursor.reader = TRIM_HORIZON, -1, None
+        cursor.place, cursor.number, cursor.reader, cursor.empty = TRIM_HORIZON, -1, None, None
         for follower in cursor.followers:
             follower.place, follower.number = TRIM_HORIZON, -1
             follower.listener.hear(Read(self.id, [], None, trimmed=True))
