@@ -256,6 +256,20 @@ def test_an_erasure_stops_where_its_guard_says_so(world: World) -> None:
     assert len(world.mine(world.pool)) == 35
 
 
+def test_an_erasure_of_what_is_written_meanwhile_does_not_claim_to_be_done(world: World) -> None:
+    world.fill(world.pool, [world.item(0)])
+    asked: list[int] = []
+
+    def guard() -> None:
+        asked.append(1)
+        world.fill(world.pool, [world.item(3 * len(asked))])
+
+    with pytest.raises(errors.StepFailed, match="still written to") as raised:
+        world.move().erase(Flow.FORWARD, guard=guard)
+    assert world.mine(world.pool)
+    assert raised.value.changed == f"{len(asked)} items of tenant-42 were deleted."
+
+
 def test_an_adopted_table_is_emptied_and_stays(world: World) -> None:
     world.make(world.silo)
     world.fill(world.silo, [world.item(number) for number in range(40)])

@@ -30,7 +30,7 @@ class Erase:
     keep_table: bool = False  # a table of somebody else's making is emptied, and stays
 
     def __call__(self, guard: Callable[[], None]) -> int:
-        """Erase; the number of items deleted."""
+        """Erase; the number of items deleted. Raises `StepFailed` where the tenant's items do not come to an end."""
         return self._table(guard) if self.reading.owned and not self.keep_table else self._items(guard)
 
     def _table(self, guard: Callable[[], None]) -> int:
@@ -68,6 +68,13 @@ class Erase:
                 break
             if any(unit.startswith("g/") for unit in self.units):
                 self.sleep(SETTLE)
+        else:
+            plane = self.reading.plane
+            raise errors.StepFailed(
+                f"{plane.table} is still written to for {plane.layout.tenant}: each of {ROUNDS} looks found more items",
+                next=f"stop what writes there, then {errors.AGAIN}",
+                changed=f"{deleted} items of {plane.layout.tenant} were deleted.",
+            )
         if late:
             self._wait(self.horizon, guard)  # a deletion that lands later could meet what another run brings here
         return deleted
