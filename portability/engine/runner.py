@@ -76,7 +76,7 @@ class Runner:
             self._park(error)
             raise
         view = self.held.view()
-        self.held.release(end=view.ended)
+        self.held.release()
         return view
 
     def find_out(self) -> None:

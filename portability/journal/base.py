@@ -187,8 +187,8 @@ class Held(Protocol):
     def stream_users(self, table: str, *, add: bool | None = None) -> list[str]:
         """The runs that use a stream this tool enabled on `table`; `add` puts or removes this run first."""
 
-    def release(self, *, end: bool = False) -> None:
-        """Give the lease back after the last entry; `end` also frees the tenant (ACTIVE)."""
+    def release(self) -> None:
+        """Give the lease back. What frees the tenant is the entry that ends the run."""
 
     def abandon(self) -> None:
         """Stop the heartbeat without a write: what a killed process would look like."""

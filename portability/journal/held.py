@@ -133,11 +133,8 @@ class HeldRun:
             self._view, self._head = after, entry.hash
             return entry
 
-    def release(self, *, end: bool = False) -> None:
+    def release(self) -> None:
         """Give the lease back; see `base.Held`. The lease fence is raised, so nothing late of ours can land."""
-        if end and self._view.state not in ENDED:
-            msg = f"run {self.run} is {self._view.state}: its tenant cannot be freed"
-            raise ValueError(msg)
         writer = self._writer
         with writer.lock:
             if self._released:

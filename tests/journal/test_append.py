@@ -300,12 +300,10 @@ def test_eight_threads_append_one_chain(world: World) -> None:
 
 def test_an_entry_that_ends_the_run_frees_the_tenant_with_it(world: World) -> None:
     held = world.start(run="r-1", tenant="tenant-42")
-    with pytest.raises(ValueError, match="cannot be freed"):
-        held.release(end=True)
     held.append(Fact.COMPLETED, {})
     assert world.process().active("tenant-42") is None
-    held.release(end=True)
-    held.release(end=True)
+    held.release()
+    held.release()
     assert world.process().lease("r-1").holder is None
     with pytest.raises(errors.Refused, match="nothing is left to resume"):
         world.acquire("r-1")

@@ -70,7 +70,7 @@ def work(world: World) -> None:
     held.drop_channel("ch")
     held.stream_users("Order-pooled", add=False)
     held.append(Fact.COMPLETED, {})
-    held.release(end=True)
+    held.release()
 
 
 def _taken(world: World) -> HeldRun:

@@ -255,7 +255,7 @@ def test_a_run_that_is_not_active_any_more_is_not_tuned(world: World) -> None:
     held = world.start(run="r-1")
     held.append(Fact.GOAL, {"goal": "cancel"})
     held.append(Fact.UNWOUND, {})
-    held.release(end=True)
+    held.release()
     with pytest.raises(errors.Refused, match="nothing left to copy"):
         world.process().tune("r-1", Tuning(rate="250wcu", by="bo"))
     assert world.process().tuned("r-1") is None

@@ -75,7 +75,7 @@ def test_a_parked_run_of_the_tenant_is_named_with_its_target(world: World) -> No
 def test_a_plan_is_used_once(world: World) -> None:
     held = world.start(run="r-1", tenant="tenant-42")
     held.append(Fact.COMPLETED, {})
-    held.release(end=True)
+    held.release()
     again = header("r-2", "tenant-42", digest=header("r-1", "tenant-42").plan.digest)
     with pytest.raises(errors.PlanRejected, match="was used by run r-1"):
         world.process().start(again, holder("ana"), write_id="w-2")
