@@ -22,8 +22,7 @@ class Due:
 class Doubt:
     """The doubtful keys of one direction. Thread-safe.
 
-    Without a ledger (`attach` was not called) nothing is durable, and `durable` says so: the writer must then not go on
-    before it has a definite answer.
+    Without a ledger (`attach` was not called) they are in memory only.
     """
 
     def __init__(self, layout: Layout, monotonic: Callable[[], float], horizon: float) -> None:
@@ -38,11 +37,6 @@ class Doubt:
         self._taken_over: Horizon | None = None
         self._inherited: set[KeyId] = set()
         self.total = 0  # keys that were ever in doubt
-
-    @property
-    def durable(self) -> bool:
-        """Whether what is added is kept in the journal."""
-        return self._ledger is not None
 
     def attach(self, ledger: Ledger, channel: str, taken_over: Horizon | None) -> None:
         """Keep doubts in the journal from now on, and take up those that an earlier process left there.
