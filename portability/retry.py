@@ -1,7 +1,7 @@
-"""The one retry policy, handed down as an argument.
+"""The one retry policy, handed down as an argument: how often, and how long between two attempts.
 
-Nothing else in the tree loops over attempts. A definite, retryable refusal (throttle, transaction conflict, 5xx) is
-tried again with full jitter; everything else is the caller's to decide.
+`call` repeats what may be repeated: after a throttle or a transaction conflict, where nothing was done, and after a
+5xx, where the service may have acted. Who repeats only a part of what it sent (batches) counts attempts itself.
 """
 
 from __future__ import annotations

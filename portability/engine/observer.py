@@ -9,9 +9,8 @@ from typing import Any, Protocol
 class Observer(Protocol):
     """Called from the runner and, through `Context.progress`, from steps; may be called from any thread.
 
-    `event` is one of `run_started`, `step_started`, `step_done`, `step_skipped`, `step_failed`, `step_undone`,
-    `parked`, `resumed`, `flipped`, `soaking`, `reversed`, `ending`, `completed`, `unwound`, or a step's own progress
-    event.
+    `event` is one of `step_started`, `step_done`, `step_skipped`, `step_failed`, `step_undone`, `parked`, `flipped`,
+    `soaking`, `reversed`, `ending`, `completed`, `unwound`, or a step's own progress event.
     """
 
     def __call__(self, event: str, /, **fields: Any) -> None:

@@ -102,9 +102,9 @@ class Table(Protocol):
 class Sending:
     """One transaction, sent until it is definite.
 
-    The first of `members` is the run's LEASE: after a missing answer it is read back. A row that comes back with
-    `mark` as its `write` is our own write whose reply was lost: success. `token` is the request's own: AWS refuses one
-    that comes again with other content.
+    A row that comes back with `mark` as its `write` is our own write whose reply was lost: success. After a missing
+    answer the row of the first of `members` is read back; where that is only a `Check`, the repetition tells. `token`
+    is the request's own: AWS refuses one that comes again with other content.
     """
 
     table: Table

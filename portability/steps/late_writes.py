@@ -8,7 +8,7 @@ from portability.stores.base import DOUBT, Flow, channel_name
 
 
 def horizon_left(ctx: Context) -> float:
-    """Seconds until no late write of a replaced process can land any more."""
+    """Seconds from now in which every write sent so far has landed or never will: ours, and a replaced process's."""
     taken = ctx.taken_over
     table = ctx.estate.journal
     own = seconds(table.horizon)

@@ -56,8 +56,10 @@ class Ticket:
 
 
 class Poller:
-    """The work of a channel's thread. Only `unit_done`, and what only looks, may be called from another thread.
+    """The work of a channel's thread.
 
+    Other threads may look, call `unit_done`, `mark`, `hurry` and what `litter`, `refreshes` and `flushes` offer, add to
+    `expected` and set `drain`. The rest is the thread's own, or of whoever has not started it yet or has joined it.
     What it promises: a key whose destination may be stale has its sync pending, durably.
     """
 
