@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from portability import errors
+from portability.steps import command
 
 TIMEOUT = 60.0
 """Seconds a hook may take."""
-
-KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
-"""What a hook sees of our environment: nothing that could carry a credential."""
 
 
 def run_hook(argv: Sequence[str], facts: Mapping[str, Any], *, enabled: bool, timeout: float = TIMEOUT) -> None:
@@ -27,16 +23,8 @@ def run_hook(argv: Sequence[str], facts: Mapping[str, Any], *, enabled: bool, ti
         msg = f"the recipe names a hook ({argv[0]}), but this estate does not enable hooks"
         fix = "portability cancel, then set `hooks: {enabled: true}`: a run keeps the estate that it began with"
         raise errors.StepFailed(msg, next=fix)
-    environment = {name: os.environ[name] for name in KEPT if name in os.environ}
     try:
-        done = subprocess.run(
-            list(argv),
-            input=json.dumps(facts).encode(),
-            env=environment,
-            capture_output=True,
-            timeout=timeout,
-            check=False,
-        )
+        code = command.run(argv, facts, timeout)
     except FileNotFoundError:
         msg = f"hook {argv[0]} was not found"
         raise errors.StepFailed(msg, next=errors.AGAIN) from None
@@ -46,6 +34,6 @@ def run_hook(argv: Sequence[str], facts: Mapping[str, Any], *, enabled: bool, ti
     except subprocess.TimeoutExpired:
         msg = f"hook {argv[0]} took more than {timeout:g} s and was ended"
         raise errors.StepFailed(msg, next=errors.AGAIN) from None
-    if done.returncode != 0:
-        msg = f"hook {argv[0]} exited {done.returncode}"
+    if code != 0:
+        msg = f"hook {argv[0]} exited {code}"
         raise errors.StepFailed(msg, next=errors.AGAIN)

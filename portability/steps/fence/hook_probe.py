@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 
+from portability.steps import command
 from portability.steps.base import Context
 from portability.steps.fence.base import Answer
 
@@ -16,24 +15,13 @@ Run = Callable[[Sequence[str], Mapping[str, str], float], int | None]
 TIMEOUT = 2.0
 """Seconds one probe may take: the tenant's writes are paused meanwhile."""
 
-KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
-"""What a probe sees of our environment: nothing that could carry a credential."""
-
 
 def run_argv(argv: Sequence[str], facts: Mapping[str, str], timeout: float) -> int | None:
     """Run the probe without a shell; None when it cannot be started or takes too long."""
     try:
-        done = subprocess.run(
-            list(argv),
-            input=json.dumps(dict(facts)).encode(),
-            env={name: os.environ[name] for name in KEPT if name in os.environ},
-            capture_output=True,
-            timeout=timeout,
-            check=False,
-        )
+        return command.run(argv, facts, timeout)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.returncode
 
 
 def ask(ctx: Context, run: Run) -> list[Answer]:
