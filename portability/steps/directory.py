@@ -27,14 +27,12 @@ from portability.steps.directory_record import (
     STAMPED,
     DirectoryRecord,
     Stamp,
-    json_text,
     record_of,
-    rewrite_json,
     stamp_of,
     stamp_value,
     text_of,
-    typed_like,
 )
+from portability.steps.record_rewrite import Rewrite, rewritten
 
 __all__ = [
     "ABORTED",
@@ -160,37 +158,26 @@ class DirectoryTable:
         to their new text, None to remove one. The condition holds run, epoch, fence and, for every attribute that
         changes, its value in `record`; a JSON attribute is compared whole and only the named fields of it change.
         """
-        names = {"#stamp": STAMP, "#run": "run", "#epoch": "epoch", "#fenced": "fenced"}
-        values: Item = {
-            ":run": {"S": run},
-            ":epoch": {"N": str(epoch)},
-            ":fenced": {"BOOL": fenced},
-            ":after": stamp_value(stamp_after),
-        }
-        conditions = ["#stamp.#run = :run", "#stamp.#epoch = :epoch", "#stamp.#fenced = :fenced"]
-        sets, removes = ["#stamp = :after"], []
-        for number, (name, new) in enumerate(sorted(self._rewritten(record, fields).items())):
-            old = record.raw.get(name)
-            names[f"#a{number}"] = name
-            if old is None:
-                conditions.append(f"attribute_not_exists(#a{number})")
-            else:
-                values[f":old{number}"] = old
-                conditions.append(f"#a{number} = :old{number}")
-            if new is None:
-                removes.append(f"#a{number}")
-            else:
-                values[f":new{number}"] = new
-                sets.append(f"#a{number} = :new{number}")
-        expression = "SET " + ", ".join(sets) + (" REMOVE " + ", ".join(removes) if removes else "")
+        update = Rewrite(
+            names={"#stamp": STAMP, "#run": "run", "#epoch": "epoch", "#fenced": "fenced"},
+            values={
+                ":run": {"S": run},
+                ":epoch": {"N": str(epoch)},
+                ":fenced": {"BOOL": fenced},
+                ":after": stamp_value(stamp_after),
+            },
+            sets=["#stamp = :after"],
+            conditions=["#stamp.#run = :run", "#stamp.#epoch = :epoch", "#stamp.#fenced = :fenced"],
+        )
+        update.add(rewritten(self._spec, record, fields), record.raw)
         return {
             "Update": {
                 "TableName": self._spec.table,
                 "Key": self.key(tenant),
-                "UpdateExpression": expression,
-                "ConditionExpression": " AND ".join(conditions),
-                "ExpressionAttributeNames": names,
-                "ExpressionAttributeValues": values,
+                "UpdateExpression": update.expression,
+                "ConditionExpression": update.condition,
+                "ExpressionAttributeNames": update.names,
+                "ExpressionAttributeValues": update.values,
                 "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
             }
         }
@@ -266,21 +253,6 @@ class DirectoryTable:
         except errors.ConditionFailed:
             return False
         return True
-
-    def _rewritten(self, record: DirectoryRecord, fields: Mapping[str, str | None]) -> dict[str, Item | None]:
-        """The attributes that change, with their new attribute values."""
-        inside = {name: attribute for attribute, names in self._spec.json.items() for name in names}
-        nested: dict[str, dict[str, str | None]] = {}
-        attributes: dict[str, Item | None] = {}
-        for name, new in fields.items():
-            if name in inside:
-                nested.setdefault(inside[name], {})[name] = new
-            else:
-                attributes[name] = None if new is None else typed_like(record.raw.get(name), new)
-        for attribute, changes in nested.items():
-            old = record.raw.get(attribute)
-            attributes[attribute] = {"S": rewrite_json(json_text(attribute, old), changes)}
-        return {name: new for name, new in attributes.items() if new != record.raw.get(name)}
 
     def _update(self, tenant: str, expression: str, names: dict[str, str], values: Item, condition: str) -> Item:
         return self._retry.call(

@@ -7,11 +7,10 @@ import json
 from collections.abc import Mapping
 
 from portability import errors
-from portability.aws.dynamodb import Item
 from portability.model.estate import Directory
 from portability.steps.base import Context
 from portability.steps.directory import REPEATABLE, STAMP, DirectoryRecord, directory_of
-from portability.steps.directory_record import json_text, rewrite_json, typed_like
+from portability.steps.record_rewrite import Rewrite, rewritten
 
 
 def routing_of(spec: Directory, record: DirectoryRecord) -> dict[str, str | None]:
@@ -49,25 +48,16 @@ def put_back(ctx: Context, record: DirectoryRecord, fields: Mapping[str, str | N
     Raises `Mismatch` where somebody else writes it at the same time. A lost reply is recognised.
     """
     spec = ctx.estate.directory
-    wanted = _rewritten(spec, record, fields)
-    names: dict[str, str] = {}
-    values: Item = {}
-    sets: list[str] = []
-    removes: list[str] = []
-    conditions: list[str] = []
-    for number, (name, new) in enumerate(sorted(wanted.items())):
-        names[f"#a{number}"] = name
-        old = record.raw.get(name)
-        conditions.append(f"#a{number} = :old{number}" if old is not None else f"attribute_not_exists(#a{number})")
-        values |= {} if old is None else {f":old{number}": old}
-        values |= {} if new is None else {f":new{number}": new}
-        (removes if new is None else sets).append(f"#a{number}" if new is None else f"#a{number} = :new{number}")
-    clauses = (["SET " + ", ".join(sets)] if sets else []) + (["REMOVE " + ", ".join(removes)] if removes else [])
+    wanted = rewritten(spec, record, fields)
+    if not wanted:
+        return
+    update = Rewrite()
+    update.add(wanted, record.raw)
     dynamo = ctx.aws.dynamodb(region=ctx.estate.directory_region)
     key = directory_of(ctx).key(ctx.plan.tenant)
     try:
         ctx.retry.call(
-            lambda: dynamo.update(spec.table, key, " ".join(clauses), names, values, " AND ".join(conditions)),
+            lambda: dynamo.update(spec.table, key, update.expression, update.names, update.values, update.condition),
             on=REPEATABLE,
         )
     except errors.ConditionFailed as error:
@@ -75,20 +65,6 @@ def put_back(ctx: Context, record: DirectoryRecord, fields: Mapping[str, str | N
         if any(old.get(name) != new for name, new in wanted.items()):
             msg = f"the directory record of {ctx.plan.tenant} is being changed by somebody else"
             raise errors.Mismatch(msg, next=f"portability resume {ctx.run}", changed="The source serves.") from None
-
-
-def _rewritten(spec: Directory, record: DirectoryRecord, fields: Mapping[str, str | None]) -> dict[str, Item | None]:
-    inside = {name: attribute for attribute, names in spec.json.items() for name in names}
-    nested: dict[str, dict[str, str | None]] = {}
-    plain: dict[str, Item | None] = {}
-    for name, new in fields.items():
-        if name in inside:
-            nested.setdefault(inside[name], {})[name] = new
-        else:
-            plain[name] = None if new is None else typed_like(record.raw.get(name), new)
-    for attribute, changes in nested.items():
-        plain[attribute] = {"S": rewrite_json(json_text(attribute, record.raw.get(attribute)), changes)}
-    return plain
 
 
 def _digest(value: object, salt: str) -> str:

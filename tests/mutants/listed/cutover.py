@@ -16,8 +16,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="flip-condition-epoch",
         file="portability/steps/directory.py",
-        before=('conditions = ["#stamp.#run = :run", "#stamp.#epoch = :epoch", "#stamp.#fenced = :fenced"]'),
-        after=('conditions = ["#stamp.#run = :run", "#stamp.#epoch >= :epoch", "#stamp.#fenced = :fenced"]'),
+        before=('conditions=["#stamp.#run = :run", "#stamp.#epoch = :epoch", "#stamp.#fenced = :fenced"]'),
+        after=('conditions=["#stamp.#run = :run", "#stamp.#epoch >= :epoch", "#stamp.#fenced = :fenced"]'),
         test=(
             "tests/steps_data/test_directory.py"
             "::test_a_flip_is_refused_when_anything_it_rests_on_has_changed[engine-epoch]"
@@ -37,9 +37,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="flip-condition-values",
-        file="portability/steps/directory.py",
-        before='                conditions.append(f"#a{number} = :old{number}")',
-        after=('                conditions.append(f"(#a{number} = :old{number} OR #a{number} <> :old{number})")'),
+        file="portability/steps/record_rewrite.py",
+        before='                self.conditions.append(f"#a{number} = :old{number}")',
+        after=('                self.conditions.append(f"(#a{number} = :old{number} OR #a{number} <> :old{number})")'),
         test=(
             "tests/steps_data/test_directory.py"
             "::test_a_flip_is_refused_when_anything_it_rests_on_has_changed[engine-tier]"
