@@ -162,7 +162,6 @@ class Reader:
         self._limit = limit
         self._iterator: str | None = None
         self._position = number if place == "AFTER_SEQUENCE_NUMBER" else None
-        self._newest: int | None = None
         self._closed = False
         self._heard: float | None = None
 
@@ -198,17 +197,9 @@ class Reader:
         if records:
             self._place, self._number = "AFTER_SEQUENCE_NUMBER", records[-1].sequence
             self._position = self._number
-            self._newest = max(self._newest or 0, *(record.created for record in records))
         self._iterator = page.next
         self._closed = self._iterator is None
         return Batch(records, self._position, self._closed, page.size)
-
-    def iterator_age(self, now: float) -> float | None:
-        """Seconds from the newest record that was read to `now`, never negative; None before the first record.
-
-        It is too old by what the service rounded `created` down. On a quiet shard it grows without any lag.
-        """
-        return None if self._newest is None else max(0.0, now - self._newest)
 
     def _take(self) -> str:
         request: dict[str, Any] = {"StreamArn": self._arn, "ShardId": self._shard, "ShardIteratorType": self._place}

@@ -144,8 +144,6 @@ RUN_TABLE: dict[tuple[RunState | None, Fact], RunState] = {
 
 RUN_TABLE |= {(state, _F.LEASE_BROKEN): state for state in RunState if state not in ENDED}
 
-STEP_FACTS = frozenset(fact for _, fact in STEP_TABLE)
-
 
 class IllegalTransition(Exception):
     """An entry that no legal path leads to: the journal was tampered with, or we have a bug."""

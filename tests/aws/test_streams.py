@@ -380,13 +380,3 @@ def test_an_empty_page_keeps_the_position_and_is_no_end(streams_at: Callable[[st
         reader.read()
         assert reader.read() == Batch([], no(9), closed=False)
         assert reader.read() == Batch([], no(9), closed=True)
-
-
-def test_the_age_of_a_reader_is_that_of_its_newest_record(streams_at: Callable[[str], Streams]) -> None:
-    with serving(iterator(), page(), page(9)) as stub:
-        reader = streams_at(stub.endpoint).records(ARN, SHARD, after=no(8))
-        reader.read()
-        assert reader.iterator_age(1.7e9) is None
-        reader.read()
-        assert reader.iterator_age(1.7e9 + 5) == 5.0
-        assert reader.iterator_age(1.7e9 - 5) == 0.0

@@ -89,7 +89,3 @@ class Litter:
         with contextlib.suppress(errors.NotFound):  # the table went, and they with it
             return not side.write(deletes=keys, canaries=True).indefinite
         return True
-
-    def __len__(self) -> int:
-        with self._lock:
-            return len(self._batches)
