@@ -19,6 +19,7 @@ from portability.stores.dynamodb.wiring import Wiring
 
 TICK = 0.005  # seconds between two looks of a waiting caller
 WRITERS = 4  # batches that a channel writes side by side
+REFUSED = "keys the destination refuses"
 
 
 class DynamoChannel:
@@ -274,27 +275,28 @@ class DynamoChannel:
                 lambda: drain.listed and not drain.missing, min(deadline, self._w.monotonic() + self._w.pace.canary)
             )
 
-    def _left(self, *, since: float | None) -> str:
-        """What is not settled, in words; "" for nothing. With `since`, the tip must be younger."""
+    def _left(self, *, since: float | None) -> dict[str, int]:
+        """How many of what are not settled; nothing that is none. With `since`, the tip must be younger."""
         poller, sync = self._poller, self._w.sync
         counts = {
             "keys learnt and not synced": len(poller.learnt),
             "parked keys": len(poller.parking),
             "doubtful keys, younger than their horizon": sync.doubt.count,
             "units to compare anew, their change records were lost": len(poller.rebaseline),
-            f"keys the destination refuses: {sync.unwritable}": len(sync.unwritable),
+            REFUSED: len(sync.unwritable),
         }
         if since is not None:
             tip = poller.gauge.proven
             counts["stream not read to its end"] = int(poller.refreshes.waiting or tip is None or tip < since)
-        return "; ".join(f"{count} {what}" for what, count in counts.items() if count)
+        return {what: count for what, count in counts.items() if count}
 
-    def _refuse_what_is_left(self, left: str) -> None:
-        durable = {} if left else self._poller.parking.durable()
-        left = left or "; ".join(f"{count} keys in group {of}" for of, count in durable.items())
+    def _refuse_what_is_left(self, left: dict[str, int]) -> None:
+        left = left or {f"keys in group {of}": count for of, count in self._poller.parking.durable().items()}
         if left:
+            why = {REFUSED: f": {self._w.sync.unwritable}"}
+            told = "; ".join(f"{count} {what}{why.get(what, '')}" for what, count in left.items())
             raise errors.Parked(
-                f"channel {self.name} is not settled: {left}", reason=ParkReason.GATE, next=errors.AGAIN
+                f"channel {self.name} is not settled: {told}", reason=ParkReason.GATE, next=errors.AGAIN
             )
 
     def _until(self, holds: Callable[[], bool], deadline: float) -> bool:
