@@ -31,6 +31,15 @@ class Stop:
         """The step's phase."""
         return self.step.phase
 
+    @property
+    def leads_to(self) -> str:
+        """The side that its flow makes serve."""
+        return "target" if self.flow is Flow.FORWARD else "source"
+
+    def flipped(self, view: RunView) -> bool:
+        """Whether its flip stands, asked of the last leg of a run; it may still have to be settled."""
+        return self.phase == "flip" and view.serving == self.leads_to
+
 
 @dataclass(frozen=True)
 class Route:
@@ -129,8 +138,7 @@ class Route:
             given_up = view.goal is Goal.CUTOVER and view.serving == "target" and last.flow is Flow.REVERSE
             return past[:-1] if given_up else past
         wanted = "source" if view.goal is Goal.REVERSE else "target"
-        served = "target" if last.flow is Flow.FORWARD else "source"
-        if view.goal in (Goal.CANCEL, Goal.COMPLETE) or served == wanted:
+        if view.goal in (Goal.CANCEL, Goal.COMPLETE) or last.leads_to == wanted:
             return past
         return [*past, self._leg(spec, step, len(past) + 1)]
 

@@ -178,12 +178,15 @@ class Runner:
         return step.advance(context, budget)
 
     def _before(self, station: Station) -> None:
-        if self.held.view().postponed and station.phase == "flip":
+        view = self.held.view()
+        flipped = station.flipped(view)
+        if view.postponed and station.phase == "flip" and not flipped:
             msg = f"the cutover of run {self.held.run} is postponed"
             raise errors.Parked(msg, reason=ParkReason.POSTPONED, next=f"portability run cutover {self.held.run}")
         if self.stop.requested:
             self.context(station).check()
-        check_gates(station.spec.gates, run=self.held.run, step=station.id, now=self.world.clock.now())
+        if not flipped:
+            check_gates(station.spec.gates, run=self.held.run, step=station.id, now=self.world.clock.now())
 
     def _after(self, station: Station) -> None:
         if self.options.until == station.spec.id:
@@ -199,7 +202,7 @@ class Runner:
             self.observer("step_skipped", run=self.held.run, step=station.id, uses=spec.uses)
             return
         facts = {"run": self.held.run, "tenant": self.plan.tenant, "step": station.id, "flow": station.flow.value}
-        if spec.hooks.before:
+        if spec.hooks.before and not station.flipped(self.held.view()):
             run_hook(spec.hooks.before, facts, enabled=self.plan.estate.hooks.enabled)
         output = self._attempts(station, context)
         # A crash here repeats the step, and a step may be repeated.

@@ -7,7 +7,7 @@ import pytest
 
 from portability import errors
 from portability.engine.runner import Options
-from portability.model.status import Goal, RunState
+from portability.model.status import Goal, RunState, Status
 from tests.steps_data.moments import at
 from tests.steps_data.run_plan import RUN
 from tests.steps_data.run_world import Estate42, Killed, Process
@@ -62,3 +62,17 @@ def test_a_reverse_is_not_what_was_put_off() -> None:
     Process(world).go()
     view = Process(world).go(Goal.REVERSE, PUT_OFF)
     assert (view.state, view.postponed) == (RunState.REVERSED, False)
+
+
+def test_a_reverse_that_has_flipped_is_settled_before_the_next_cutover_is_put_off() -> None:
+    world = Estate42()
+    Process(world).go()
+    process = Process(world)
+    at(process, "cut-over.2", "asleep", lambda: process.stop.request(2) if len(world.flips) > 1 else None, once=False)
+    with pytest.raises(errors.Interrupted):
+        process.go(Goal.REVERSE)
+    with pytest.raises(errors.Parked, match="postponed"):
+        Process(world).go(Goal.CUTOVER, PUT_OFF)
+    assert Process(world).journal().view(RUN).step("cut-over.2").status is Status.DONE
+    assert world.flips == ["target", "source"]
+    world.check_end("source")
