@@ -32,6 +32,9 @@ from portability.model.status import Fact, Goal, ParkReason, RunState, Status
 from portability.steps.base import Advancing, Ending, Fencing
 from portability.stores.base import Horizon
 
+TRANSIENT = (errors.AwsError, errors.EndpointDown)
+"""What a recipe's `retry` tries a step again after."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -230,7 +233,7 @@ class Runner:
             except Exception as error:
                 self.held.append(Fact.FAILED, {"error": describe(error)}, step=station.id)
                 self.observer("step_failed", run=self.held.run, step=station.id, error=describe(error))
-                if attempt == policy.attempts or not isinstance(error, errors.AwsError):
+                if attempt == policy.attempts or not isinstance(error, TRANSIENT):
                     raise
                 self.world.clock.sleep(min(cap, base * 2 ** (attempt - 1)) * self.world.rng.random())
         raise AssertionError(policy)

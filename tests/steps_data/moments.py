@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import msgspec
+
+from portability.model.estate import Hooks
 from portability.model.status import Fact
 from tests.steps_data.run_world import Estate42, Process
 
@@ -27,3 +31,10 @@ def at(process: Process, step: str, label: str, effect: Callable[[], None], *, o
 
     process.trap_from = step
     process.on_trap = on_trap
+
+
+def prescribed(world: Estate42, step: str, **of_recipe: Any) -> None:
+    """Give one step of the plan gates, hooks or a policy; the estate lets hooks run."""
+    steps = [msgspec.structs.replace(spec, **of_recipe) if spec.id == step else spec for spec in world.plan.steps]
+    declared = msgspec.structs.replace(world.plan.estate, hooks=Hooks(enabled=True))
+    world.plan = msgspec.structs.replace(world.plan, steps=steps, estate=declared)

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from portability import errors
 from portability.engine.stop import Stop
-from portability.model.estate import Hooks
-from portability.model.recipe import Gate, StepHooks, StepSpec
+from portability.model.recipe import Gate, StepHooks
 from portability.model.status import Fact, Goal, RunState
 from portability.steps.directory import STAMP
 from portability.stores.base import ChannelState
-from tests.steps_data.moments import at, facts
+from tests.steps_data.moments import at, facts, prescribed
 from tests.steps_data.run_world import Estate42, Killed, Process
 from tests.steps_data.test_cut_over_crash import moved
 
@@ -50,13 +48,6 @@ def test_a_reverse_asked_for_before_the_flip_is_settled_goes_back_all_the_same()
     estate.check_end("source")
 
 
-def prescribed(estate: Estate42, spec: StepSpec) -> None:
-    """Give one step of the plan gates, hooks or a policy; the estate lets hooks run."""
-    steps = [spec if step.id == spec.id else step for step in estate.plan.steps]
-    enabled = msgspec.structs.replace(estate.plan.estate, hooks=Hooks(enabled=True))
-    estate.plan = msgspec.structs.replace(estate.plan, steps=steps, estate=enabled)
-
-
 @pytest.mark.parametrize("goal", (None, Goal.REVERSE))
 @pytest.mark.parametrize("by", ("gate", "hook"))
 def test_what_must_hold_before_a_flip_does_not_hold_up_the_leg_that_has_flipped(
@@ -65,10 +56,9 @@ def test_what_must_hold_before_a_flip_does_not_hold_up_the_leg_that_has_flipped(
     agreed = tmp_path / "agreed"
     agreed.touch()
     estate = Estate42()
-    spec = next(step for step in estate.plan.steps if step.uses == "cut_over")
     gates = [Gate(name="evidence", with_={"file": str(agreed)})] if by == "gate" else []
     hooks = StepHooks(before=["test", "-f", str(agreed)]) if by == "hook" else StepHooks()
-    prescribed(estate, msgspec.structs.replace(spec, gates=gates, hooks=hooks))
+    prescribed(estate, "cut-over", gates=gates, hooks=hooks)
     interrupted_after_the_flip(estate)
     if goal is None:
         agreed.unlink()
