@@ -40,6 +40,10 @@ class Stop:
         """Whether its flip stands, asked of the last leg of a run; it may still have to be settled."""
         return self.phase == "flip" and view.serving == self.leads_to
 
+    def turned_round(self, view: RunView) -> bool:
+        """Whether it is a leg that the run goes back on next: its own hook is not to hold that up."""
+        return self.phase == "flip" and self.leads_to != _wanted(view)
+
 
 @dataclass(frozen=True)
 class Route:
@@ -137,8 +141,7 @@ class Route:
             # A reverse that has not flipped is given up by asking for the cutover that stands.
             given_up = view.goal is Goal.CUTOVER and view.serving == "target" and last.flow is Flow.REVERSE
             return past[:-1] if given_up else past
-        wanted = "source" if view.goal is Goal.REVERSE else "target"
-        if view.goal in (Goal.CANCEL, Goal.COMPLETE) or last.leads_to == wanted:
+        if view.goal in (Goal.CANCEL, Goal.COMPLETE) or last.leads_to == _wanted(view):
             return past
         return [*past, self._leg(spec, step, len(past) + 1)]
 
@@ -154,6 +157,11 @@ class Route:
         closes = tuple(spec.closes) if number == 1 else (leg_id(spec.id, number - 1),)
         named = msgspec.structs.replace(spec, gates=spec.gates if number == 1 else [])
         return Stop(id=leg_id(spec.id, number), spec=named, step=step, flow=flow, closes=closes)
+
+
+def _wanted(view: RunView) -> str:
+    """The side that the goal asks to serve."""
+    return "source" if view.goal is Goal.REVERSE else "target"
 
 
 def leg_id(step_id: str, number: int) -> str:

@@ -204,17 +204,14 @@ class Runner:
             self.held.append(Fact.SKIPPED, {"why": "nothing to do"}, step=station.id)
             self.observer("step_skipped", run=self.held.run, step=station.id, uses=spec.uses)
             return
-        facts = {"run": self.held.run, "tenant": self.plan.tenant, "step": station.id, "flow": station.flow.value}
-        if spec.hooks.before and not station.flipped(self.held.view()):
-            run_hook(spec.hooks.before, facts, enabled=self.plan.estate.hooks.enabled)
+        if not station.flipped(self.held.view()):
+            self._hook(station, spec.hooks.before)
         output = self._attempts(station, context)
-        # A crash here repeats the step, and a step may be repeated.
+        # A crash here repeats the step and the hook after it, and both may be repeated.
         self.held.append(Fact.DONE, dict(output), step=station.id)
         for closed in station.closes:
             self.residents.leave(closed)
         self.residents.enter(station, context)
-        if spec.hooks.after:
-            run_hook(spec.hooks.after, facts, enabled=self.plan.estate.hooks.enabled)
         self.observer("step_done", run=self.held.run, step=station.id, uses=spec.uses)
 
     def _start(self, station: Station) -> None:
@@ -227,7 +224,10 @@ class Runner:
         for attempt in range(1, policy.attempts + 1):
             self._start(station)
             try:
-                return dict(station.step.apply(context))
+                output = dict(station.step.apply(context))
+                if not station.turned_round(self.held.view()):
+                    self._hook(station, station.spec.hooks.after)
+                return output
             except (errors.Parked, errors.LeaseLost):
                 raise
             except Exception as error:
@@ -237,6 +237,11 @@ class Runner:
                     raise
                 self.world.clock.sleep(min(cap, base * 2 ** (attempt - 1)) * self.world.rng.random())
         raise AssertionError(policy)
+
+    def _hook(self, station: Station, argv: list[str] | None) -> None:
+        facts = {"run": self.held.run, "tenant": self.plan.tenant, "step": station.id, "flow": station.flow.value}
+        if argv:
+            run_hook(argv, facts, enabled=self.plan.estate.hooks.enabled)
 
     def context(self, station: Station) -> RunContext:
         """What the station's step is given."""

@@ -26,10 +26,12 @@ class RetrySpec(Value, frozen=True, kw_only=True):
 
 
 class StepHooks(Value, frozen=True, kw_only=True):
-    """Operator commands around a step: argv lists, JSON on stdin, 60 s each."""
+    """Operator commands around a step: argv lists, JSON on stdin, 60 s each. One may be run again, as a step may."""
 
-    before: list[Word] | None = None  # run before the step; a failure stops the step
-    after: list[Word] | None = None  # run after the step is done
+    before: list[Word] | None = None  # run before the step, unless its flip stands; a failure stops the step
+    # run when the step did its work, and before it counts as done: a failure fails the step, and a resume runs both
+    # again; not run for a flip that `reverse` or `run cutover` takes back next
+    after: list[Word] | None = None
 
 
 class Gate(Value, frozen=True, kw_only=True):

@@ -1,15 +1,19 @@
-"""What a recipe says around a step, in a whole run: how often it is tried again."""
+"""What a recipe says around a step, in a whole run: how often it is tried again, and its hooks."""
 
 from __future__ import annotations
+
+import sys
+from pathlib import Path
 
 import pytest
 
 from portability import errors
-from portability.model.recipe import RetrySpec
-from portability.model.status import RunState
+from portability.model.recipe import RetrySpec, StepHooks
+from portability.model.status import Goal, RunState, Status
 from tests.steps_data.fake_store import UNITS
 from tests.steps_data.moments import at, prescribed
-from tests.steps_data.run_world import Estate42, Process
+from tests.steps_data.run_plan import RUN
+from tests.steps_data.run_world import Estate42, Killed, Process
 
 NO_ANSWER = (
     errors.EndpointDown("no answer", next="portability doctor"),
@@ -32,3 +36,49 @@ def test_a_service_that_does_not_answer_is_asked_again_as_often_as_the_recipe_sa
     view = process.go()
     assert (view.state, view.step("copy-data").attempts) == (RunState.SOAKING, 2)
     world.check_end("target")
+
+
+def counting(log: Path, *, until: int) -> list[str]:
+    """A command that writes down each call with its step and fails before the `until`th."""
+    script = "import json, sys; f = open(sys.argv[1], 'a+'); print(json.load(sys.stdin)['step'], file=f); f.seek(0); "
+    return [sys.executable, "-c", f"{script}sys.exit(len(f.readlines()) < {until})", str(log)]
+
+
+@pytest.mark.parametrize("step", ("open-channel", "copy-data", "cut-over"))
+def test_a_hook_that_failed_after_its_step_is_run_again_by_a_resume(step: str, tmp_path: Path) -> None:
+    world, log = Estate42(), tmp_path / "calls"
+    prescribed(world, step, hooks=StepHooks(after=counting(log, until=2)))
+    with pytest.raises(errors.StepFailed, match="exited 1"):
+        Process(world).go()
+    assert Process(world).journal().view(RUN).step(step).status is Status.FAILED
+    assert Process(world).go().state is RunState.SOAKING
+    assert log.read_text().split() == [step, step]
+    world.check_end("target")
+
+
+def test_a_process_killed_before_its_step_was_done_runs_the_hook_after_it_again(tmp_path: Path) -> None:
+    world, log = Estate42(), tmp_path / "calls"
+    prescribed(world, "copy-data", hooks=StepHooks(after=counting(log, until=1)))
+    process = Process(world)
+
+    def die() -> None:
+        if log.exists():
+            process.dead = True
+            raise Killed
+
+    at(process, "copy-data", "before append", die, once=False)
+    with pytest.raises(Killed):
+        process.go()
+    assert Process(world).go().state is RunState.SOAKING
+    assert log.read_text().split() == ["copy-data", "copy-data"]
+
+
+def test_a_flip_whose_hook_keeps_failing_can_be_reversed(tmp_path: Path) -> None:
+    world, log = Estate42(), tmp_path / "calls"
+    prescribed(world, "cut-over", hooks=StepHooks(after=counting(log, until=2)))
+    with pytest.raises(errors.StepFailed):
+        Process(world).go()
+    view = Process(world).go(Goal.REVERSE)
+    assert (view.state, world.flips) == (RunState.REVERSED, ["target", "source"])
+    assert log.read_text().split() == ["cut-over", "cut-over.2"]
+    world.check_end("source")
