@@ -50,6 +50,9 @@ from typing import Any
 AGAIN = "the same command again"
 """The next command of an error raised where no run is known. Whoever drives a run says `portability resume RUN`."""
 
+SIDE = "same side"
+"""Who serves, of an error raised where that is not known. Whoever drives a run says `source` or `target`."""
+
 
 class PortabilityError(Exception):
     """The root. `next` is required: an error without a next command is not finished."""
@@ -171,7 +174,7 @@ class Parked(PortabilityError):
         *,
         reason: str,
         next: str,  # noqa: A002
-        changed: str = "The source serves; nothing is frozen.",
+        changed: str = f"The {SIDE} serves; nothing is frozen.",
     ) -> None:
         super().__init__(what, next=next, changed=changed)
         self.reason = reason

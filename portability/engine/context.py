@@ -178,4 +178,4 @@ class RunContext:
             raise errors.Parked(msg, reason=ParkReason.SIGNAL, next=f"portability resume {self.run}")
         if self.deadline is not None and self.clock.monotonic() > self.deadline:
             msg = f"step {self.step} passed its deadline"
-            raise errors.StepFailed(msg, next=f"portability resume {self.run}", changed="The source serves.")
+            raise errors.StepFailed(msg, next=f"portability resume {self.run}", changed=f"The {errors.SIDE} serves.")

@@ -12,6 +12,9 @@ from portability.steps import command
 TIMEOUT = 60.0
 """Seconds a hook may take."""
 
+LEFT = f"The {errors.SIDE} serves; the step is not done."
+"""What is told of a run whose hook failed."""
+
 
 def run_hook(argv: Sequence[str], facts: Mapping[str, Any], *, enabled: bool, timeout: float = TIMEOUT) -> None:
     """Run one hook and wait. `facts` (names, ids, counts) go to its standard input as one JSON object.
@@ -22,18 +25,18 @@ def run_hook(argv: Sequence[str], facts: Mapping[str, Any], *, enabled: bool, ti
     if not enabled:
         msg = f"the recipe names a hook ({argv[0]}), but this estate does not enable hooks"
         fix = "portability cancel, then set `hooks: {enabled: true}`: a run keeps the estate that it began with"
-        raise errors.StepFailed(msg, next=fix)
+        raise errors.StepFailed(msg, next=fix, changed=LEFT)
     try:
         code = command.run(argv, facts, timeout)
     except FileNotFoundError:
         msg = f"hook {argv[0]} was not found"
-        raise errors.StepFailed(msg, next=errors.AGAIN) from None
+        raise errors.StepFailed(msg, next=errors.AGAIN, changed=LEFT) from None
     except PermissionError:
         msg = f"hook {argv[0]} is not executable"
-        raise errors.StepFailed(msg, next=errors.AGAIN) from None
+        raise errors.StepFailed(msg, next=errors.AGAIN, changed=LEFT) from None
     except subprocess.TimeoutExpired:
         msg = f"hook {argv[0]} took more than {timeout:g} s and was ended"
-        raise errors.StepFailed(msg, next=errors.AGAIN) from None
+        raise errors.StepFailed(msg, next=errors.AGAIN, changed=LEFT) from None
     if code != 0:
         msg = f"hook {argv[0]} exited {code}"
-        raise errors.StepFailed(msg, next=errors.AGAIN)
+        raise errors.StepFailed(msg, next=errors.AGAIN, changed=LEFT)

@@ -288,6 +288,7 @@ class Runner:
             serving = self.held.view().serving
             return errors.StepFailed(error.what, next=again, changed=f"The {serving} serves. The run is parked.")
         error.next = error.next.replace(errors.AGAIN, again)
+        error.changed = error.changed.replace(errors.SIDE, self.held.view().serving)
         return error
 
 

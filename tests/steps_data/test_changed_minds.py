@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from portability import errors
+from portability.aws.attributes import RawItem
+from portability.engine.runner import Options
 from portability.engine.stop import Stop
 from portability.model.recipe import Gate, StepHooks
 from portability.model.status import Fact, Goal, RunState
 from portability.steps.directory import STAMP
 from portability.stores.base import ChannelState
+from portability.stores.dynamodb.layout import Layout
+from portability.stores.dynamodb.pattern import Pattern
+from portability.stores.dynamodb.plane import Plane
+from portability.stores.dynamodb.reading import foreign
 from tests.steps_data.moments import at, facts, prescribed
+from tests.steps_data.run_plan import TENANT
 from tests.steps_data.run_world import Estate42, Killed, Process
 from tests.steps_data.test_cut_over_crash import moved
 
@@ -164,6 +173,42 @@ def test_what_stops_a_run_says_to_resume_that_run_and_not_the_same_command() -> 
     with pytest.raises(errors.Unauthorised) as refused:
         process.go()
     assert refused.value.next == "renew them, then portability resume r-01HZ0000000000000000000001"
+
+
+@pytest.mark.parametrize("moment", ("settling", "soaking"))
+def test_a_run_that_pauses_while_the_target_serves_says_so(moment: str) -> None:
+    estate = Estate42()
+    process, options = Process(estate), Options(wait_soak=True)
+    paused_in = "cut-over" if moment == "settling" else "soak"
+    at(process, paused_in, "asleep", lambda: process.stop.request() if estate.flips else None, once=False)
+    with pytest.raises(errors.Parked) as parked:
+        process.go(options=options)
+    assert parked.value.changed == "The target serves; nothing is frozen."
+
+
+def test_a_step_past_its_deadline_while_the_target_serves_says_so() -> None:
+    estate = Estate42()
+    prescribed(estate, "soak", deadline="1m")
+    with pytest.raises(errors.StepFailed, match="deadline") as failed:
+        Process(estate).go(options=Options(wait_soak=True))
+    assert failed.value.changed == "The target serves."
+
+
+@pytest.mark.parametrize("found", ("unplaced", "foreign"))
+def test_an_item_that_stops_a_run_while_the_target_serves_says_so(found: str) -> None:
+    estate = moved()
+    process = Process(estate)
+    layout = Layout("Order", TENANT, Pattern("{tenant}-{suffix}"), "pk", "sk", (1, 3))
+    strange = cast("RawItem", {"pk": {"S": "tenant-43-1"}, "sk": {"S": "1"}})
+
+    def find() -> None:
+        plane = cast("Plane", SimpleNamespace(table="Order-tenant-42", layout=layout))
+        raise layout.unplaced(strange) if found == "unplaced" else foreign(plane, strange)
+
+    at(process, "soak", "asleep", find)
+    with pytest.raises(errors.Mismatch) as stopped:
+        process.go(options=Options(wait_soak=True))
+    assert stopped.value.changed == "The target serves; the run stopped."
 
 
 def stuck(monkeypatch: pytest.MonkeyPatch) -> Estate42:

@@ -76,8 +76,9 @@ def test_a_process_killed_before_its_step_was_done_runs_the_hook_after_it_again(
 def test_a_flip_whose_hook_keeps_failing_can_be_reversed(tmp_path: Path) -> None:
     world, log = Estate42(), tmp_path / "calls"
     prescribed(world, "cut-over", hooks=StepHooks(after=counting(log, until=2)))
-    with pytest.raises(errors.StepFailed):
+    with pytest.raises(errors.StepFailed) as failed:
         Process(world).go()
+    assert failed.value.changed == "The target serves; the step is not done."
     view = Process(world).go(Goal.REVERSE)
     assert (view.state, world.flips) == (RunState.REVERSED, ["target", "source"])
     assert log.read_text().split() == ["cut-over", "cut-over.2"]

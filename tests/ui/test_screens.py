@@ -302,6 +302,7 @@ ERRORS: dict[str, errors.PortabilityError] = {
         "step cutover waits at its window gate: it is 14:02 UTC, the window is 22:00 to 05:00",
         reason="gate",
         next=f"portability resume {samples.RUN}",
+        changed="The source serves; nothing is frozen.",
     ),
     "step": errors.StepFailed(
         "dynamodb.BatchWriteItem on Order-tenant-42: ThrottlingException",

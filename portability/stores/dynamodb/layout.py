@@ -187,7 +187,7 @@ class Layout:
             f"{self.store}: a key of {self.tenant} is in no unit of the copy: {digest.key_hash(self.key(key))}"
             f" (suffixes {self.suffixes}); widen the range in the estate",
             next=f"portability doctor {self.tenant}",
-            changed="The source serves; the copy stopped.",
+            changed=f"The {errors.SIDE} serves; the run stopped.",
         )
 
     def guard(self, keys: Iterable[Mapping[str, Any]], *, canaries: bool = False) -> None:

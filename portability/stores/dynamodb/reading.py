@@ -93,7 +93,7 @@ def foreign(plane: Plane, item: RawItem) -> errors.Mismatch:
     return errors.Mismatch(
         f"{plane.table} is {plane.layout.tenant}'s own, and holds an item that is not: {key_hash}",
         next=f"portability doctor {plane.layout.tenant}",
-        changed="The source serves; the copy stopped.",
+        changed=f"The {errors.SIDE} serves; the run stopped.",
     )
 
 
