@@ -6,20 +6,24 @@ from typing import Any
 
 from portability.model.run import Entry, Lease, RunView
 from portability.model.status import Fact
-from portability.report.status_object import output_of, place
+from portability.report.status_object import place
+from portability.steps.cutover.tripwire import SLIPS
 
 
 def certificate(view: RunView, lease: Lease, entries: list[Entry]) -> dict[str, Any] | None:
     """The latest cutover's certificate; None where nothing was cut over. Names, counts, hashes and times only.
 
-    `journal` names the flip's entry, its hash, and the head: the certificate can be held against the journal.
+    `journal` names the flip's entry, its hash, and the head: the certificate can be held against the journal. Figures
+    are those of the flip's own step, from its notes while it is not done; null where there are none.
     """
     flips = [entry for entry in entries if entry.fact is Fact.FLIPPED]
     if not flips:
         return None
     last = flips[-1]
-    done = output_of(view, "cut_over")
-    told = done.get("certificate", {})
+    step = view.step(last.data.get("step", ""))
+    done, notes = step.output, step.notes
+    verified = done.get("certificate", {}).get("verified") or notes.get("verified", {}).get("stores")
+    slips = notes.get(SLIPS, {}).get("counts")
     fences = [entry for entry in entries if entry.fact is Fact.FENCED and entry.seq < last.seq]
     return {
         "version": 1,
@@ -32,17 +36,17 @@ def certificate(view: RunView, lease: Lease, entries: list[Entry]) -> dict[str, 
         "fence": last.data.get("fence"),
         "fenced_at": fences[-1].at if fences else None,
         "flipped_at": last.data.get("at", last.at),
-        "pause_ms": done.get("pause_ms", last.data.get("pause_ms")),
+        "pause_ms": done.get("pause_ms", notes.get("pause", last.data).get("pause_ms")),
         "fence_ms": last.data.get("fence_ms"),
         "drain_ms": last.data.get("drain_ms"),
         "verify_ms": last.data.get("verify_ms"),
         "epoch": last.data.get("epoch"),
         "stores": {
             store: {name: one.get(name) for name in ("units", "items", "digest", "repaired")}
-            for store, one in (told.get("verified") or {}).items()
+            for store, one in (verified or {move.store: {} for move in view.header.plan.moving}).items()
         },
         "compared_inside_the_fence": last.data.get("compared"),
-        "late_events": done.get("late_events"),
+        "late_events": done.get("late_events", sum(slips.values()) if slips else None),
         "journal": {"flip_seq": last.seq, "flip_hash": last.hash, "head_seq": lease.seq, "head_hash": lease.head},
     }
 
@@ -50,7 +54,8 @@ def certificate(view: RunView, lease: Lease, entries: list[Entry]) -> dict[str, 
 def certificate_line(one: dict[str, Any]) -> str:
     """The certificate on one line."""
     stores = ", ".join(
-        f"{name} {store['items']:,} items {store['digest'][:12]}…" for name, store in one["stores"].items()
+        f"{name} unknown" if store["digest"] is None else f"{name} {store['items']:,} items {store['digest'][:12]}…"
+        for name, store in one["stores"].items()
     )
     pause = "unknown" if one["pause_ms"] is None else f"{one['pause_ms']:,.0f} ms"
     late = "unknown" if one["late_events"] is None else one["late_events"]

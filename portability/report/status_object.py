@@ -246,7 +246,7 @@ def _verify(view: RunView) -> dict[str, Any]:
 
 
 def _cutover(view: RunView, blocked: list[str]) -> dict[str, Any]:
-    done = {**view.flipped, **output_of(view, "cut_over")}
+    done = {**view.flipped, **view.step(view.flipped.get("step", "")).output}
     ahead = view.flips == 0 and view.state in (RunState.RUNNING, RunState.PARKED)
     kinds = "+".join(view.header.plan.estate.fence.use) if view.header.plan.moving else "none"
     return {

@@ -123,8 +123,8 @@ FLIPPED = [
     (
         "",
         "flipped",
-        {"serving": "target", "at": BEGAN + 20, "epoch": 1_700_000_002, "fence": "epoch", "compared": 3,
-         "pause_ms": 391, "fence_ms": 90, "drain_ms": 250, "verify_ms": 40},
+        {"serving": "target", "step": "cutover", "at": BEGAN + 20, "epoch": 1_700_000_002, "fence": "epoch",
+         "compared": 3, "pause_ms": 391, "fence_ms": 90, "drain_ms": 250, "verify_ms": 40},
     ),
     (
         "cutover",
