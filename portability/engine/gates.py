@@ -11,26 +11,10 @@ import msgspec
 
 from portability import errors
 from portability.model.estate import Value
-from portability.model.recipe import Gate
+from portability.model.recipe import Evidence, Gate, Window
 from portability.model.status import ParkReason
 
 S = TypeVar("S", bound=Value)
-
-
-class Window(Value, frozen=True, kw_only=True):
-    """`{name: window, with: {from: "22:00", to: "05:00"}}`, UTC; a window may cross midnight."""
-
-    from_: str = msgspec.field(name="from")
-    to: str
-
-
-class Evidence(Value, frozen=True, kw_only=True):
-    """`{name: evidence, with: {file: audits/premium.pdf, sha256: …}}`: the file must be there, with the digest if
-    one is named.
-    """
-
-    file: str
-    sha256: str | None = None
 
 
 def check_gates(gates: list[Gate], *, run: str, step: str, now: float) -> None:

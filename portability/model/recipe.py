@@ -16,6 +16,8 @@ RecipeName = Annotated[
     str, Meta(pattern=r"^[a-z][a-z0-9-]{0,63}\Z", description="a recipe name: lower case letters, digits and hyphens")
 ]
 
+TimeOfDay = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]\Z", description="a time of day such as 05:00")]
+
 
 class RetrySpec(Value, frozen=True, kw_only=True):
     """How often a failed step is tried again in one run of the command."""
@@ -43,6 +45,26 @@ class Gate(Value, frozen=True, kw_only=True):
     name: Literal["window", "evidence"]  # window: a time of day, UTC; evidence: a file that must be there
     # window: {from: "22:00", to: "05:00"}; evidence: {file: audits/premium.pdf, sha256: …}
     with_: dict[str, Any] = msgspec.field(name="with", default={})
+
+
+class Window(Value, frozen=True, kw_only=True):
+    """`{name: window, with: {from: "22:00", to: "05:00"}}`, UTC; a window may cross midnight."""
+
+    from_: TimeOfDay = msgspec.field(name="from")
+    to: TimeOfDay
+
+
+class Evidence(Value, frozen=True, kw_only=True):
+    """`{name: evidence, with: {file: audits/premium.pdf, sha256: …}}`: the file must be there, with the digest if
+    one is named.
+    """
+
+    file: str
+    sha256: str | None = None
+
+
+GATES: dict[str, type[Value]] = {"window": Window, "evidence": Evidence}
+"""The settings of each gate."""
 
 
 class StepSpec(Value, frozen=True, kw_only=True):

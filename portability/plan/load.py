@@ -16,7 +16,7 @@ import msgspec
 
 from portability import errors
 from portability.model.estate import Estate
-from portability.model.recipe import Recipe
+from portability.model.recipe import GATES, Recipe
 from portability.plan.check_estate import check_estate
 from portability.plan.check_recipe import check_recipe, ordered
 from portability.plan.document import MAX_BYTES, Document, Malformed, Path, parse, shown
@@ -265,14 +265,22 @@ def _value(file: _File, kind: type[V], steps: Steps) -> V | None:
 
 
 def _settings(data: dict[str, Any], steps: Steps, file: _File) -> None:
-    """Check each step's `with` against its own type."""
+    """Check each step's `with` against its own type, and so its gates'."""
     listed = data.get("steps")
     for index, step in enumerate(listed if isinstance(listed, list) else []):
         if not isinstance(step, dict) or not isinstance(step.get("with", {}), dict):
             continue  # its shape is a problem already
+        _gates(step.get("gates"), ("steps", index, "gates"), file)
         uses = step.get("uses")
         if isinstance(uses, str) and uses in steps.schemas:
             check(step.get("with", {}), steps.schemas[uses], ("steps", index, "with"), file.report)
+
+
+def _gates(listed: object, path: Path, file: _File) -> None:
+    for index, gate in enumerate(listed if isinstance(listed, list) else []):
+        schema = GATES.get(str(gate.get("name"))) if isinstance(gate, dict) else None
+        if schema is not None and isinstance(gate.get("with", {}), dict):
+            check(gate.get("with", {}), schema, (*path, index, "with"), file.report)
 
 
 def _recipes(folder: Folder, label: str, steps: Steps) -> list[Recipe]:

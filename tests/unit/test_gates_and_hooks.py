@@ -70,6 +70,12 @@ def test_a_gate_with_an_unknown_setting_is_named() -> None:
         check_gates(gate("window", since="22:00"), run="r-1", step="cutover", now=0.0)
 
 
+@pytest.mark.parametrize("hour", ("9:00", "24:00", "12:60", "12", ""))
+def test_a_window_of_a_run_in_flight_that_is_no_time_of_day_is_no_open_one(hour: str) -> None:
+    with pytest.raises(errors.FileInvalid, match="window"):
+        check_gates(gate("window", **{"from": hour, "to": "17:00"}), run="r-1", step="cutover", now=at(12))
+
+
 def test_a_hook_reads_one_json_object_and_sees_no_credential(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "dummy")
     out = tmp_path / "out.json"
