@@ -40,7 +40,7 @@ def make_plan(desk: Desk, tenant: str, to: str, *, exact: bool = False) -> Plann
         return plan
     observation = desk.observation(plan)
     steps = desk.steps(plan)
-    plan = draft(desk, tenant, to, facts=preview.facts(observation, [step for _, step in steps]))
+    plan = draft(desk, tenant, to, facts=preview.facts(observation, steps))
     if isinstance(plan, NothingToDo):
         return plan
     observation = desk.observation(plan)

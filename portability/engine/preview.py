@@ -12,12 +12,16 @@ from portability.model.change import Change
 from portability.steps.base import Factual, Step
 
 
-def facts(observation: Observation, steps: Iterable[Step]) -> dict[str, Any]:
-    """Structural facts of every moving store and of every step that rests on some, by name; for the plan's digest."""
+def facts(observation: Observation, steps: Iterable[tuple[str, Step]]) -> dict[str, Any]:
+    """Structural facts of every moving store and of every step that rests on some; for the plan's digest.
+
+    `steps` are (id, step) pairs. Facts go by the kind of step, and those of a kind's second one by its id too.
+    """
     found: dict[str, Any] = {f"store {move.store}": move.facts() for move in observation.moves}
-    for step in steps:
+    for step_id, step in steps:
         if isinstance(step, Factual):
-            found[step.uses] = dict(step.facts(observation))
+            name = step.uses if step.uses not in found else f"{step.uses} {step_id}"
+            found[name] = dict(step.facts(observation))
     return found
 
 

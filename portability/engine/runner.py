@@ -148,7 +148,7 @@ class Runner:
 
     def _complete(self, view: RunView) -> None:
         self.residents.leave_all()
-        for station in {station.spec.uses: station for station in self.route.touched(view)}.values():
+        for station in {station.spec.id: station for station in self.route.touched(view)}.values():
             if isinstance(station.step, Ending):
                 station.step.end(self.context(station))
         self._outlast()

@@ -1,19 +1,41 @@
-"""What a recipe says around a step, in a whole run: how often it is tried again, and its hooks."""
+"""What a recipe says around a step, in a whole run: how often it is tried again, its hooks, two of one kind."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar, cast
 
+import msgspec
 import pytest
 
 from portability import errors
-from portability.model.recipe import RetrySpec, StepHooks
+from portability.engine.context import Observation
+from portability.engine.preview import facts
+from portability.model.recipe import RetrySpec, StepHooks, StepSpec
 from portability.model.status import Goal, RunState, Status
+from portability.steps.base import Context, Observe, Step
 from tests.steps_data.fake_store import UNITS
 from tests.steps_data.moments import at, prescribed
-from tests.steps_data.run_plan import RUN
+from tests.steps_data.run_plan import RUN, Staged
 from tests.steps_data.run_world import Estate42, Killed, Process
+
+
+@dataclass(frozen=True)
+class Own(Staged):
+    """A step of another package: it rests on facts, and leaves something to take away."""
+
+    uses: ClassVar[str] = "own"
+    about: str = ""
+    ended: list[str] = field(default_factory=list)
+
+    def facts(self, _: Observe) -> dict[str, str]:
+        return {"about": self.about}
+
+    def end(self, ctx: Context) -> None:
+        self.ended.append(ctx.step)
+
 
 NO_ANSWER = (
     errors.EndpointDown("no answer", next="portability doctor"),
@@ -83,3 +105,24 @@ def test_a_flip_whose_hook_keeps_failing_can_be_reversed(tmp_path: Path) -> None
     assert (view.state, world.flips) == (RunState.REVERSED, ["target", "source"])
     assert log.read_text().split() == ["cut-over", "cut-over.2"]
     world.check_end("source")
+
+
+def test_two_steps_of_one_kind_are_both_ended() -> None:
+    world, ended = Estate42(), list[str]()
+    twice = [StepSpec(id=name, uses="own") for name in ("own", "own-again")]
+    world.plan = msgspec.structs.replace(world.plan, steps=[*twice, *world.plan.steps])
+    process = Process(world)
+    built = process.steps()
+    process.steps = lambda: [*built, cast("Step", Own(ended=ended))]  # type: ignore[method-assign]
+    process.go()
+    assert process.go(Goal.COMPLETE).state is RunState.COMPLETED
+    assert sorted(ended) == ["own", "own-again"]
+
+
+def test_a_plan_has_the_facts_of_each_of_two_steps_of_one_kind() -> None:
+    world = Estate42()
+    process = Process(world)
+    seen = Observation(plan=world.plan, aws=process.aws, moves=[], clock=world.clock, retry=process.retry)
+    steps = [(name, cast("Step", Own(about))) for name, about in (("own", "one"), ("own-again", "another"))]
+    assert facts(seen, steps) == {"own": {"about": "one"}, "own own-again": {"about": "another"}}
+    assert facts(seen, steps[1:]) == {"own": {"about": "another"}}, "a saved plan's, where there is one of a kind"
