@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
-from portability.engine.route import Stop
+from portability.engine.route import Station
 from portability.steps.base import Context, Resident
 
 
@@ -17,7 +17,7 @@ class Residents:
     values: dict[str, Any] = field(default_factory=dict)
     _managers: dict[str, AbstractContextManager[Any]] = field(default_factory=dict)
 
-    def enter(self, stop: Stop, context: Context) -> None:
+    def enter(self, stop: Station, context: Context) -> None:
         """Start the step's resident, if it has one and it is not running."""
         if stop.id in self.values or not isinstance(stop.step, Resident):
             return

@@ -17,8 +17,8 @@ FINISHED = (Status.DONE, Status.SKIPPED)
 
 
 @dataclass(frozen=True)
-class Stop:
-    """One stop on the route: a step under the id it has in the journal, and the way data goes there."""
+class Station:
+    """A stop on the route: a step under the id it has in the journal, and the way data goes there."""
 
     id: str
     spec: StepSpec
@@ -55,7 +55,7 @@ class Route:
     plan: Plan
     steps: tuple[tuple[StepSpec, Step], ...]
 
-    def stops(self, view: RunView) -> list[Stop]:
+    def stops(self, view: RunView) -> list[Station]:
         """What the run's goal asks for, finished or not, in order."""
         wanted: dict[Goal, tuple[Phase, ...]] = {
             Goal.MIGRATE: ("prepare", "flip"),
@@ -64,18 +64,18 @@ class Route:
             Goal.COMPLETE: ("retire",),
             Goal.CANCEL: (),
         }
-        route: list[Stop] = []
+        route: list[Station] = []
         for spec, step in self.steps:
             if step.phase not in wanted[view.goal]:
                 continue
             route += self._legs(spec, step, view) if step.phase == "flip" else [self._plain(spec, step, view)]
         return route
 
-    def soak(self, view: RunView) -> list[Stop]:
+    def soak(self, view: RunView) -> list[Station]:
         """The steps between the last flip and the end."""
         return [self._past_soaks(spec, step, view)[-1] for spec, step in self.steps if step.phase == "soak"]
 
-    def touched(self, view: RunView) -> list[Stop]:
+    def touched(self, view: RunView) -> list[Station]:
         """Every step the run has begun, last first: what an unwind goes through."""
         known = [stop for spec, step in self.steps for stop in self._past(spec, step, view)]
         began = [
@@ -83,7 +83,7 @@ class Route:
         ]
         return began[::-1]
 
-    def lasting(self, view: RunView) -> list[Stop]:
+    def lasting(self, view: RunView) -> list[Station]:
         """Steps that are done and may have a resident, oldest first; a step that a done one closes is left out."""
         done = [
             stop
@@ -94,7 +94,7 @@ class Route:
         closed = {target for stop in done for target in stop.closes}
         return [stop for stop in done if stop.id not in closed]
 
-    def announced(self, view: RunView) -> Stop | None:
+    def announced(self, view: RunView) -> Station | None:
         """The leg whose fence the journal announced and that was not lifted, or else one that began and may flip."""
         known = [
             stop for spec, step in self.steps if step.phase == "flip" for stop in self._past_legs(spec, step, view)
@@ -112,21 +112,21 @@ class Route:
             kinds |= {stop.id: spec.uses for stop in legs}
         return kinds
 
-    def _past(self, spec: StepSpec, step: Step, view: RunView) -> list[Stop]:
+    def _past(self, spec: StepSpec, step: Step, view: RunView) -> list[Station]:
         """The stops at a step so far: one, or one per flip it belongs to."""
         if step.phase == "flip":
             return self._past_legs(spec, step, view)
         return self._past_soaks(spec, step, view) if step.phase == "soak" else [self._plain(spec, step, view)]
 
-    def _past_soaks(self, spec: StepSpec, step: Step, view: RunView) -> list[Stop]:
+    def _past_soaks(self, spec: StepSpec, step: Step, view: RunView) -> list[Station]:
         """One per flip to the target, by the order of those: a soak that follows a reverse lasts from its own flip."""
         plain, count = self._plain(spec, step, view), max(1, (view.flips + 1) // 2)
         return [replace(plain, id=leg_id(spec.id, number)) for number in range(1, count + 1)]
 
-    def _plain(self, spec: StepSpec, step: Step, view: RunView) -> Stop:
+    def _plain(self, spec: StepSpec, step: Step, view: RunView) -> Station:
         flow = Flow.FORWARD if view.serving == "source" or step.phase == "prepare" else Flow.REVERSE
         closes = tuple(self._latest_leg(target, view) for target in spec.closes)
-        return Stop(id=spec.id, spec=spec, step=step, flow=flow, closes=closes)
+        return Station(id=spec.id, spec=spec, step=step, flow=flow, closes=closes)
 
     def _latest_leg(self, target: str, view: RunView) -> str:
         for spec, step in self.steps:
@@ -134,7 +134,7 @@ class Route:
                 return self._past_legs(spec, step, view)[-1].id
         return target
 
-    def _legs(self, spec: StepSpec, step: Step, view: RunView) -> list[Stop]:
+    def _legs(self, spec: StepSpec, step: Step, view: RunView) -> list[Station]:
         past = self._past_legs(spec, step, view)
         last = past[-1]
         if view.step(last.id).status not in FINISHED:
@@ -145,18 +145,18 @@ class Route:
             return past
         return [*past, self._leg(spec, step, len(past) + 1)]
 
-    def _past_legs(self, spec: StepSpec, step: Step, view: RunView) -> list[Stop]:
+    def _past_legs(self, spec: StepSpec, step: Step, view: RunView) -> list[Station]:
         count = 1
         while leg_id(spec.id, count + 1) in view.steps:
             count += 1
         return [self._leg(spec, step, number) for number in range(1, count + 1)]
 
     @staticmethod
-    def _leg(spec: StepSpec, step: Step, number: int) -> Stop:
+    def _leg(spec: StepSpec, step: Step, number: int) -> Station:
         flow = Flow.FORWARD if number % 2 else Flow.REVERSE
         closes = tuple(spec.closes) if number == 1 else (leg_id(spec.id, number - 1),)
         named = msgspec.structs.replace(spec, gates=spec.gates if number == 1 else [])
-        return Stop(id=leg_id(spec.id, number), spec=named, step=step, flow=flow, closes=closes)
+        return Station(id=leg_id(spec.id, number), spec=named, step=step, flow=flow, closes=closes)
 
 
 def _wanted(view: RunView) -> str:

@@ -19,8 +19,7 @@ from portability.engine.gates import check_gates
 from portability.engine.hooks import run_hook
 from portability.engine.observer import Observer
 from portability.engine.residents import Residents
-from portability.engine.route import FINISHED, Route
-from portability.engine.route import Stop as Station
+from portability.engine.route import FINISHED, Route, Station
 from portability.engine.stop import Stop
 from portability.engine.unwind import unwind
 from portability.engine.world import World

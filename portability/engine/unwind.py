@@ -7,7 +7,7 @@ from collections.abc import Callable
 from portability import errors
 from portability.engine.context import RunContext
 from portability.engine.observer import Observer
-from portability.engine.route import Route, Stop
+from portability.engine.route import Route, Station
 from portability.journal.base import Held
 from portability.model.status import Fact
 
@@ -15,7 +15,7 @@ from portability.model.status import Fact
 def unwind(
     held: Held,
     route: Route,
-    context: Callable[[Stop], RunContext],
+    context: Callable[[Station], RunContext],
     observer: Observer,
     outlast: Callable[[], None],
 ) -> None:
