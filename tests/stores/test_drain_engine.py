@@ -243,3 +243,51 @@ def test_a_canary_that_could_be_read_as_somebodys_key_is_not_made(aws_env: None,
     world = World(prefix, pattern="{rest}#{tenant}")
     world.make(world.pool)
     assert world.move().canary("r-1") is None
+
+
+@pytest.mark.parametrize("lands", (False, True))
+def test_a_canary_whose_write_is_not_answered_is_written_again_and_leaves_nothing(world: World, lands: bool) -> None:
+    made: list[Faulty] = []
+
+    def wrap(dynamo: Any) -> Faulty:
+        made.append(Faulty(dynamo))
+        return made[-1]
+
+    move, ledger = world.move(wrap=wrap), MemoryLedger()
+    back = opened(move, Flow.REVERSE, ledger, done=move.units(Flow.REVERSE))
+    back.start(ChannelState.CANARY)
+    for one in made:
+        one.fault = faults.lost
+    try:
+        move.canary_roundtrip(Flow.REVERSE, back, run="r-1", patience=10)
+        assert any(one.held for one in made), "the first request was lost"
+        for one in made:
+            one.fault = None
+            if lands:
+                one.land()  # behind its own removal, had that not waited
+    finally:
+        back.close()
+    assert canaries_in(world, world.silo) == canaries_in(world, world.pool) == []
+    assert not any(group == "canary" for group, _ in keys_of(ledger, back.name))
+
+
+def test_a_canary_that_cannot_be_written_at_all_says_so(world: World) -> None:
+    made: list[Faulty] = []
+
+    def wrap(dynamo: Any) -> Faulty:
+        made.append(Faulty(dynamo))
+        return made[-1]
+
+    move, ledger = world.move(wrap=wrap), MemoryLedger()
+    back = opened(move, Flow.REVERSE, ledger, done=move.units(Flow.REVERSE))
+    back.start(ChannelState.CANARY)
+    for one in made:
+        one.fault = faults.silent
+    try:
+        with pytest.raises(errors.Unavailable, match="whether a canary was written"):
+            move.canary_roundtrip(Flow.REVERSE, back, run="r-1", patience=10)
+    finally:
+        for one in made:
+            one.fault = None
+        back.close()
+    assert canaries_in(world, world.silo) == []

@@ -87,8 +87,11 @@ class DynamoChannel:
         self.stop()
         if self._live:
             return
-        self._poller.litter.load()
-        self._poller.litter.remove(even_kept=True)
+        litter = self._poller.litter
+        litter.load()
+        while (left := litter.lands - self._w.monotonic()) > 0:
+            self._w.sleep(left)
+        litter.remove(even_kept=True)
         self._ledger.drop_channel(self.name)
         self._w.stream.let_go(self._ledger)
 

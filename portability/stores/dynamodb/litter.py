@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from portability import errors
 from portability.aws.attributes import raw_item
 from portability.stores.base import Key, Ledger
 from portability.stores.dynamodb.parking import CANARY
-from portability.stores.dynamodb.plane import Plane
+from portability.stores.dynamodb.plane import Plane, Written
 
 
 @dataclass(frozen=True)
 class _Batch:
-    """`beyond`: they are let through to the other side, or may have been."""
+    """`lands`: until when a write of them may land late, which must not come behind their removal.
 
-    not_before: float
+    `beyond`: they are let through to the other side, or may have been. `kept`: only who asks for it removes them.
+    """
+
     keys: list[Key]
+    lands: float
     beyond: bool
+    kept: bool = False
 
 
 class Litter:
@@ -50,31 +53,64 @@ class Litter:
     def load(self) -> None:
         """Take up what an earlier process left: nobody is there any more to carry its removal to the other side."""
         parked = self._ledger.parked(self._channel).items()
-        left = {id_: _Batch(self.lands_until, list(keys), beyond=True) for id_, (of, keys) in parked if of == CANARY}
+        lands = max(self.lands_until, self._monotonic() + self._horizon)
+        left = {id_: _Batch(list(keys), lands, beyond=True) for id_, (of, keys) in parked if of == CANARY}
         with self._lock:
             self._batches = left | self._batches
 
     def write(self, keys: Sequence[Key], *, keep: bool = False) -> None:
-        """Write canary items: their keys are all they hold. With `keep` only who asks for it removes them."""
+        """Write canary items: their keys are all they hold. With `keep` only who asks for it removes them.
+
+        Those are sent until the answer is definite; `Unavailable` where none is.
+        """
         id_ = self._ledger.park(self._channel, CANARY, keys)
-        written = self._plane.write([raw_item(key) for key in keys], canaries=True)
-        # One that may land late must not be removed before it has.
-        not_before = math.inf if keep else self._monotonic() + self._horizon if written.indefinite else 0.0
+        batch = _Batch(list(keys), self._monotonic() + self._horizon, beyond=keep, kept=keep)
         with self._lock:
-            self._batches[id_] = _Batch(not_before, list(keys), beyond=keep)
+            self._batches[id_] = batch
+        items = [raw_item(key) for key in keys]
+        lands = self._sent(lambda: self._plane.write(items, canaries=True), once=not keep)
+        with self._lock:
+            self._batches[id_] = replace(batch, lands=lands)
 
     def withdraw(self) -> None:
         """Delete those that are kept, on this side: that shows how a deletion fares. They stay known."""
         with self._lock:
-            kept = [batch.keys for batch in self._batches.values() if batch.not_before == math.inf]
-        for keys in kept:
-            self._plane.write(deletes=keys, canaries=True)
+            kept = [key for batch in self._batches.values() if batch.kept for key in batch.keys]
+        self._sent(lambda: self._plane.write(deletes=kept, canaries=True), once=False)
+
+    def _sent(self, write: Callable[[], Written], *, once: bool) -> float:
+        """Until when a write that was sent may land late; 0.0 where it cannot."""
+        retry, lands = self._plane.retry, 0.0
+        for attempt in range(1, retry.attempts + 1):
+            if not write().indefinite:
+                return lands
+            lands = self._monotonic() + self._horizon
+            if once:
+                return lands
+            retry.sleep(retry.pause(attempt))
+        raise errors.Unavailable(
+            f"nobody says whether a canary was written to {self._plane.table} or deleted there",
+            operation="dynamodb.BatchWriteItem",
+            aws_code="NoAnswer",
+            next=errors.AGAIN,
+        )
+
+    @property
+    def lands(self) -> float:
+        """Until when a write of those that are known may land late."""
+        with self._lock:
+            return max((batch.lands for batch in self._batches.values()), default=0.0)
 
     def remove(self, *, even_kept: bool = False) -> None:
-        """Delete what may be deleted now, on both sides where it may be on both; with `even_kept` everything."""
+        """Delete what may be deleted now, on both sides where it may be on both.
+
+        With `even_kept` nothing is kept from now on; what may still land late is deleted later.
+        """
         now = self._monotonic()
         with self._lock:
-            ready = {id_: batch for id_, batch in self._batches.items() if even_kept or batch.not_before <= now}
+            if even_kept:
+                self._batches = {id_: replace(batch, kept=False) for id_, batch in self._batches.items()}
+            ready = {id_: one for id_, one in self._batches.items() if not one.kept and one.lands <= now}
         for id_, batch in ready.items():
             sides = (self._plane, self._beyond) if batch.beyond else (self._plane,)
             gone = [self._gone(side, batch.keys) for side in sides]

@@ -265,6 +265,17 @@ MUTANTS: tuple[Mutant, ...] = (
         why="a request that never arrived would park the run, or hold it up for minutes",
     ),
     Mutant(
+        name="a-canary-is-written-until-somebody-says-so",
+        file="portability/stores/dynamodb/litter.py",
+        before="canaries=True), once=not keep)\n",
+        after="canaries=True), once=True)\n",
+        test=(
+            "tests/stores/test_drain_engine.py"
+            "::test_a_canary_whose_write_is_not_answered_is_written_again_and_leaves_nothing"
+        ),
+        why="one lost request would hold a cutover up until its patience ends",
+    ),
+    Mutant(
         name="lost-positions-are-mended",
         file="portability/stores/dynamodb/poller.py",
         before=("        if self.feed.lost:\n            self.rebaseline.mark()\n"),
