@@ -22,7 +22,7 @@ def certificate(view: RunView, lease: Lease, entries: list[Entry]) -> dict[str, 
     last = flips[-1]
     step = view.step(last.data.get("step", ""))
     done, notes = step.output, step.notes
-    verified = done.get("certificate", {}).get("verified") or notes.get("verified", {}).get("stores")
+    verified = done.get("certificate", {}).get("verified") or notes.get("verified", {}).get("stores", {})
     slips = notes.get(SLIPS, {}).get("counts")
     fences = [entry for entry in entries if entry.fact is Fact.FENCED and entry.seq < last.seq]
     return {
@@ -43,7 +43,7 @@ def certificate(view: RunView, lease: Lease, entries: list[Entry]) -> dict[str, 
         "epoch": last.data.get("epoch"),
         "stores": {
             store: {name: one.get(name) for name in ("units", "items", "digest", "repaired")}
-            for store, one in (verified or {move.store: {} for move in view.header.plan.moving}).items()
+            for store, one in verified.items()
         },
         "compared_inside_the_fence": last.data.get("compared"),
         "late_events": done.get("late_events", sum(slips.values()) if slips else None),
@@ -54,8 +54,7 @@ def certificate(view: RunView, lease: Lease, entries: list[Entry]) -> dict[str, 
 def certificate_line(one: dict[str, Any]) -> str:
     """The certificate on one line."""
     stores = ", ".join(
-        f"{name} unknown" if store["digest"] is None else f"{name} {store['items']:,} items {store['digest'][:12]}…"
-        for name, store in one["stores"].items()
+        f"{name} {store['items']:,} items {store['digest'][:12]}…" for name, store in one["stores"].items()
     )
     pause = "unknown" if one["pause_ms"] is None else f"{one['pause_ms']:,.0f} ms"
     late = "unknown" if one["late_events"] is None else one["late_events"]

@@ -96,10 +96,7 @@ def _proof(proof: dict[str, Any]) -> list[Sequence[str]]:
         ("late events", "-" if proof["late_events"] is None else str(proof["late_events"])),
     ]
     rows += [
-        (
-            f"{name}: items, digest of both sides",
-            "-" if one["digest"] is None else f"{count(one['items'])}, {one['digest']}",
-        )
+        (f"{name}: items, digest of both sides", f"{count(one['items'])}, {one['digest']}")
         for name, one in proof["stores"].items()
     ]
     journal = proof["journal"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -62,7 +63,7 @@ def work(world: World) -> None:
     if not held.view().fenced and held.view().serving == "source":
         held.append(Fact.FENCED, {})
     if held.view().serving == "source":
-        held.append(Fact.FLIPPED, {"serving": "target"}, foreign=[world.put_elsewhere("flip")])
+        _flip(held, world)
     if held.view().state is RunState.RUNNING and held.view().goal is Goal.MIGRATE:
         held.append(Fact.SOAKING, {})
     if held.view().goal is not Goal.COMPLETE:
@@ -71,6 +72,14 @@ def work(world: World) -> None:
     held.stream_users("Order-pooled", add=False)
     held.append(Fact.COMPLETED, {})
     held.release()
+
+
+def _flip(held: HeldRun, world: World) -> None:
+    """As a cutover does: a definite refusal of what writes elsewhere too is told at once."""
+    while True:
+        with contextlib.suppress(errors.Throttled, errors.TransactionConflict):
+            held.append(Fact.FLIPPED, {"serving": "target"}, foreign=[world.put_elsewhere("flip")])
+            return
 
 
 def _taken(world: World) -> HeldRun:
