@@ -17,7 +17,7 @@ from portability.steps.base import Context, Observe, Output, Phase
 from portability.steps.channels import Channels
 from portability.steps.late_writes import horizon_left
 from portability.steps.unit_pool import run_units
-from portability.stores.base import Channel, Compared, Difference, Flow, Key, Move
+from portability.stores.base import Channel, Compared, Difference, Flow, Key, Move, key_word
 
 SHOWN = 5
 """Hashes of differing keys named in an error, per store."""
@@ -90,9 +90,8 @@ def verify_all(
     for name, one in compared.items():
         by_store[name.partition("/")[0]].append(one)
     strays = {move.store: _strays(move, channels, repair=repair) for move in moves}
-    refuse_differences(
-        ctx, {store: [*differences(units), *strays[store][1]] for store, units in by_store.items()}, repair=repair
-    )
+    found = {store: [*differences(units), *strays[store][1]] for store, units in by_store.items()}
+    refuse_differences(ctx, _lasting(ctx, channels, found, patience=patience), repair=repair)
     return {store: figures(units, deleted=strays[store][0]) for store, units in by_store.items()}
 
 
@@ -117,8 +116,26 @@ def verify_some(
         ctx.check()
         compared[store] = [move.compare_some(channels.flow, keys, repair=repair)]
         ctx.progress("compared", store=store, unit="keys", items=len(keys), repaired=compared[store][0].repaired)
-    refuse_differences(ctx, {store: differences(some) for store, some in compared.items()}, repair=repair)
+    found = {store: differences(some) for store, some in compared.items()}
+    refuse_differences(ctx, _lasting(ctx, channels, found, patience=patience), repair=repair)
     return {store: figures(some) for store, some in compared.items()}
+
+
+def _lasting(
+    ctx: Context, channels: Channels, found: Mapping[str, Sequence[Difference]], *, patience: float
+) -> Mapping[str, Sequence[Difference]]:
+    """Those whose keys have not changed since the mark, by a channel that has read past the look that found them.
+
+    A change that was still on its way is no difference: its key is in `Channels.changed` now.
+    """
+    if not any(found.values()):
+        return found
+    channels.settle(patience=patience + horizon_left(ctx))
+    lasting = {}
+    for store, some in found.items():
+        changed = {key_word(key) for key in channels.by_store[store].changed() or ()}
+        lasting[store] = [one for one in some if key_word(one.key) not in changed]
+    return lasting
 
 
 def differences(compared: Sequence[Compared]) -> list[Difference]:

@@ -43,6 +43,11 @@ def channel_name(store: str, flow: Flow) -> str:
     return f"{store}.{flow}"
 
 
+def key_word(key: Key) -> str:
+    """A key as one word, the same for equal keys; it holds values of the tenant's, and is kept nowhere."""
+    return repr(sorted(key.items()))
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A plan's guess at a store: items, bytes, and the read units spent guessing."""

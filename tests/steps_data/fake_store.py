@@ -234,6 +234,7 @@ class FakeMove:
         self.copied_pages: list[str] = []
         self.pool_sizes: list[int] = []
         self.hushed = False  # traps are not sprung
+        self.stalled = False  # the channels' threads wait for the journal; who settles waits for them
         self.now: Callable[[], float] = lambda: 0.0
         self.told: Callable[[FakeChannel, ChannelState], None] = lambda _channel, _state: None
 
@@ -294,6 +295,8 @@ class FakeMove:
 
     def catch_up(self, flow: Flow) -> None:
         """What the channels' own threads do all the time, in one go: nothing else happens meanwhile."""
+        if self.stalled:
+            return
         before, self.hushed = self.hushed, True
         for channel in self.running:
             if channel.flow is flow:

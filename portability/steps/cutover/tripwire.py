@@ -14,7 +14,7 @@ from portability.steps.base import Context
 from portability.steps.catch_up import POLL
 from portability.steps.channels import Channels
 from portability.steps.cutover.leg import Leg
-from portability.stores.base import Channel, Compared, Key
+from portability.stores.base import Channel, Compared, Key, key_word
 from portability.stores.dynamodb.parking import is_pending
 
 SLIPS, OVERRULED = "slips", "overruled"
@@ -65,8 +65,8 @@ def _suspect(ctx: Context, leg: Leg, watching: Channels, back: Channels) -> None
         differing += [one.key for one in move.strays(leg.flow)]
         _read_past(ctx, back.by_store[store])
         kept = [ctx.ledger.parked(each.name).values() for each in (back.by_store[store], channel)]
-        known = {_name(key) for of in kept for _, keys in of for key in keys}
-        if suspects := [key for key in differing if _name(key) not in known]:
+        known = {key_word(key) for of in kept for _, keys in of for key in keys}
+        if suspects := [key for key in differing if key_word(key) not in known]:
             ctx.ledger.park(channel.name, LOST, suspects)
 
 
@@ -90,11 +90,7 @@ def carry_out(ctx: Context, leg: Leg, watching: Channels) -> None:
 
 def slipped(kept: Iterable[tuple[str, list[Key]]]) -> list[Key]:
     """The slipped keys among (group, keys) that a watching channel keeps: it was empty at the flip."""
-    return list({_name(key): key for group, keys in kept if is_pending(group) for key in keys}.values())
-
-
-def _name(key: Key) -> str:
-    return repr(sorted(key.items()))
+    return list({key_word(key): key for group, keys in kept if is_pending(group) for key in keys}.values())
 
 
 def decided(compared: Compared, keys: int) -> dict[str, Any]:
