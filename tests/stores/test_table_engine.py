@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from portability import errors
+from portability.aws.dynamodb import Dynamo
 from portability.model.change import Change
 from portability.stores.base import Flow
-from portability.stores.dynamodb import digest
+from portability.stores.dynamodb import digest, provision
 from portability.stores.dynamodb.provision import RUN_TAG, TENANT_TAG
 from tests.stores import faults
 from tests.stores.faults import Faulty
@@ -90,6 +91,28 @@ def test_a_clone_is_made_as_the_pool_is_and_tagged_with_its_run(on_moto: World) 
     assert [change.sign for change in move.provisioning()] == ["="]
     move.provision(run="r-1", intend=intents)
     move.provision(run="r-1", intend=lambda change, existed: None)
+
+
+@pytest.mark.parametrize("lands", (True, False))
+def test_a_table_whose_creation_is_not_answered_is_asked_for_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, lands: bool
+) -> None:
+    real, left = Dynamo.create_table, 3
+
+    def create_table(self: Dynamo, **request: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if left > 0:
+            if lands and left == 2:
+                real(self, **request)
+            raise faults.no_answer()
+        return real(self, **request)
+
+    monkeypatch.setattr(Dynamo, "create_table", create_table)
+    monkeypatch.setattr(provision, "PATIENCE", 5.0)
+    world.move(clock=QuickClock()).provision(run="r-1", intend=Intents())
+    assert world.dynamo.describe(world.silo) is not None
+    assert left == 0
 
 
 def test_a_table_of_another_run_is_neither_taken_nor_deleted(on_moto: World) -> None:

@@ -102,12 +102,17 @@ class Provision:
         request = clone_request(
             model, self.target_table, self._tags(model, run), model.stream_view if self.streamed else None
         )
-        try:
-            self.target.create_table(**request)
-        except errors.AlreadyExists:
-            return  # our own lost reply: it was not there when we looked, and we had said that we would
-        except errors.NoDefiniteAnswer:
-            self._await(lambda: observe(self.target, self.target_table) is not None, "did not appear")
+
+        def is_there() -> bool:
+            try:
+                self.target.create_table(**request)
+            except errors.AlreadyExists:
+                pass  # our own lost reply: it was not there when we looked, and we had said that we would
+            except errors.NoDefiniteAnswer:
+                return False  # asked for again: the request may never have arrived
+            return True
+
+        self._await(is_there, "did not appear")
 
     def _tags(self, model: Table, run: str) -> dict[str, str]:
         inherited = self.source.tags(model.arn) or {}

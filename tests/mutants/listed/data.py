@@ -287,6 +287,14 @@ MUTANTS: tuple[Mutant, ...] = (
         why="a run would stop with a difference that is none, and its operator would doubt the data",
     ),
     Mutant(
+        name="a-table-is-asked-for-until-it-is-made",
+        file="portability/stores/dynamodb/provision.py",
+        before="                return False  # asked for again: the request may never have arrived\n",
+        after="                return True\n",
+        test="tests/stores/test_table_engine.py::test_a_table_whose_creation_is_not_answered_is_asked_for_again",
+        why="a request that never arrived would park the run, or hold it up for minutes",
+    ),
+    Mutant(
         name="lost-positions-are-mended",
         file="portability/stores/dynamodb/poller.py",
         before=("        if self.feed.lost:\n            self.rebaseline.mark()\n"),
