@@ -17,7 +17,7 @@ from portability.testing.store_scene import StoreCase
 
 
 def looking_sends_no_write(case: StoreCase) -> None:
-    """Facts, findings, estimates, units, comparisons without repair, and an archive change nothing."""
+    """Facts, findings, estimates, units, samples, comparisons without repair, and an archive change nothing."""
     with scene_of(case) as run:
         run.fill()
         run.fill([1, 3], place="target")
@@ -26,12 +26,15 @@ def looking_sends_no_write(case: StoreCase) -> None:
         move = run.move(process)
         move.facts()
         move.findings()
+        move.drift()
+        move.drift(check=_allow)
         move.provisioning()
         hold(move.estimate(exact=True).items == run.scene.items, "an exact estimate counts other than the items")
         move.estimate(exact=False)
         for flow in Flow:
             for unit in move.units(flow):
                 move.compare(flow, unit, repair=False)
+            move.compare_some(flow, move.sample(flow, 5), repair=False)
             move.strays(flow)
             move.capacity(flow, before=None)
             list(move.archive(flow))
@@ -151,6 +154,24 @@ def comparing_finds_every_difference(case: StoreCase) -> None:
                 hold(not move.compare_keys(Flow.FORWARD, [key]).differences, "repaired, and still told")
 
 
+def a_sample_is_of_both_sides(case: StoreCase) -> None:
+    """Where `sample` may name every key it does, those of one side too; by them what differs is told, and mended."""
+    with scene_of(case) as run:
+        run.fill()
+        move = run.move()
+        run.copy(move)
+        wrong = [(run.scene.write("source", 901, "x"), "missing"), (run.scene.write("target", 902, "y"), "extra")]
+        keys = move.sample(Flow.FORWARD, 1000)
+        hold(len(keys) == run.scene.items + len(wrong), f"of {run.scene.items + len(wrong)} keys {len(keys)} are named")
+        found = [(each.key, each.why) for each in move.compare_some(Flow.FORWARD, keys, repair=False).differences]
+        hold(sorted(found, key=repr) == sorted(wrong, key=repr), f"what differs is {wrong}, and {found} is told")
+        told = move.compare_some(Flow.FORWARD, keys, repair=True)
+        hold(not told.differences, "repaired, and still told")
+        hold(told.repaired == len(wrong), f"{len(wrong)} keys differed, and {told.repaired} are told as repaired")
+        run.equal("after a repair by keys")
+        hold(len(move.sample(Flow.FORWARD, 5)) <= run.scene.items, "a sample names keys more than once")
+
+
 def an_archive_has_every_item_once(case: StoreCase) -> None:
     """One line of JSON an item, the same lines each time."""
     with scene_of(case) as run:
@@ -239,6 +260,7 @@ STORE_RULES: Mapping[str, Callable[[StoreCase], None]] = MappingProxyType(
             sync_makes_these_keys_equal,
             a_neighbours_key_is_refused,
             comparing_finds_every_difference,
+            a_sample_is_of_both_sides,
             an_archive_has_every_item_once,
             an_erasure_takes_the_tenants_items_only,
             an_unwritable_item_is_told_and_the_rest_is_written,

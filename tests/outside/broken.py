@@ -7,7 +7,7 @@ from typing import Any
 
 from portability import errors
 from portability.model.run import Cursor
-from portability.stores.base import ChannelState, Compared, Copied, Flow, Synced
+from portability.stores.base import ChannelState, Compared, Copied, Flow, Key, Synced
 
 # ----------------------------------------------------------------------------------------------------------------- step
 
@@ -217,6 +217,23 @@ def sees_nothing_extra(move: Any) -> Any:
     return move
 
 
+def samples_one_side(move: Any) -> Any:
+    sample = move.sample
+
+    def one_side(flow: Flow, most: int) -> list[Key]:
+        there = {number for number, _ in move.ends(flow)[0].items(move.tenant)}
+        return [key for key in sample(flow, most) if int(key["id"]["N"]) in there]
+
+    move.sample = one_side
+    return move
+
+
+def repairs_nothing_by_keys(move: Any) -> Any:
+    some = move.compare_some
+    move.compare_some = lambda flow, keys, *, repair: some(flow, keys, repair=False)
+    return move
+
+
 def archives_a_line_twice(move: Any) -> Any:
     archive = move.archive
 
@@ -351,6 +368,8 @@ BROKEN_STORES: tuple[tuple[str, Callable[[Any], Any]], ...] = (
     ("a_neighbours_key_is_refused", takes_anybodys_key),
     ("comparing_finds_every_difference", only_counts),
     ("comparing_finds_every_difference", sees_nothing_extra),
+    ("a_sample_is_of_both_sides", samples_one_side),
+    ("a_sample_is_of_both_sides", repairs_nothing_by_keys),
     ("an_archive_has_every_item_once", archives_a_line_twice),
     ("an_erasure_takes_the_tenants_items_only", erases_unguarded),
     ("an_erasure_takes_the_tenants_items_only", erases_a_neighbour_too),

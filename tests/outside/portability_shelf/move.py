@@ -23,6 +23,7 @@ from portability.stores.base import (
     Horizon,
     Key,
     Ledger,
+    Move,
     Synced,
 )
 from portability.stores.catalog import Opening
@@ -53,7 +54,7 @@ def at_once(_keys: Sequence[Key], act: Callable[[], Any]) -> Any:
     return act()
 
 
-def open_shelf(opening: Opening) -> ShelfMove:
+def open_shelf(opening: Opening) -> Move:
     """The entry point. `options`: `folder` of the shelves, and `horizon`, seconds a write may take to land."""
     folder, sides = Path(opening.spec.options["folder"]), (opening.move.source, opening.move.target)
     source, target = (Shelf(folder / f"{side.table}.db") for side in sides)
@@ -93,6 +94,10 @@ class ShelfMove:
         """See `Move`."""
         items = self.source.items(self.tenant)
         return Estimate(len(items), sum(len(value) for _, value in items), 0.0, exact=exact)
+
+    def drift(self, *, check: Callable[[], None] | None = None) -> list[Finding]:
+        """See `Move`: every shelf has the one attribute."""
+        return []
 
     def provisioning(self) -> list[Change]:
         """See `Move`."""
@@ -165,16 +170,29 @@ class ShelfMove:
 
     def compare(self, flow: Flow, unit: str, *, repair: bool) -> Compared:
         """See `Move`."""
-        found = self._compared(flow, unit, lambda number: unit_of(number) == unit)
-        if not (repair and found.differences):
-            return found
-        self.sync(flow, [difference.key for difference in found.differences])
-        return self._compared(flow, unit, lambda number: unit_of(number) == unit, repaired=len(found.differences))
+        return self._mended(flow, unit, lambda number: unit_of(number) == unit, repair=repair)
 
     def compare_keys(self, flow: Flow, keys: Sequence[Key]) -> Compared:
         """See `Move`."""
         wanted = {number_of(key) for key in keys}
         return self._compared(flow, "keys", lambda number: number in wanted)
+
+    def compare_some(self, flow: Flow, keys: Sequence[Key], *, repair: bool) -> Compared:
+        """See `Move`."""
+        wanted = {number_of(key) for key in keys}
+        return self._mended(flow, "keys", lambda number: number in wanted, repair=repair)
+
+    def sample(self, flow: Flow, most: int) -> list[Key]:
+        """See `Move`."""
+        numbers = {number for side in self.ends(flow) for number, _ in side.items(self.tenant)}
+        return [key_of(number) for number in sorted(numbers)[:most]]
+
+    def _mended(self, flow: Flow, unit: str, wanted: Callable[[int], bool], *, repair: bool) -> Compared:
+        found = self._compared(flow, unit, wanted)
+        if not (repair and found.differences):
+            return found
+        self.sync(flow, [difference.key for difference in found.differences])
+        return self._compared(flow, unit, wanted, repaired=len(found.differences))
 
     def _compared(self, flow: Flow, unit: str, wanted: Callable[[int], bool], *, repaired: int = 0) -> Compared:
         ends = self.ends(flow)
