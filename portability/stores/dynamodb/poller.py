@@ -58,9 +58,8 @@ class Ticket:
 class Poller:
     """The work of a channel's thread.
 
-    Other threads may look, call `unit_done`, `mark`, `hurry` and what `litter`, `refreshes` and `flushes` offer, add to
-    `expected` and set `drain`. The rest is the thread's own, or of whoever has not started it yet or has joined it.
-    What it promises: a key whose destination may be stale has its sync pending, durably.
+    What it promises: a key whose destination may be stale has its sync pending, durably. Other threads may look, call
+    `unit_done`, `mark`, `hurry`, and use `litter`, `refreshes`, `flushes`, `expected`, `drain`; the rest is its own.
     """
 
     def __init__(self, wiring: Wiring, ledger: Ledger, done: Iterable[str], news: Callable[[], None]) -> None:

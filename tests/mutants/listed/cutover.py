@@ -150,7 +150,7 @@ MUTANTS: tuple[Mutant, ...] = (
         before="        go_on()\n",
         after="",
         test=(
-            "tests/steps_data/test_cut_over.py"
+            "tests/steps_data/test_fence_and_pause.py"
             "::test_a_flip_that_keeps_conflicting_is_given_up_when_the_tenant_has_waited_long_enough"
         ),
         why="a tenant would wait for a flip that cannot be written for as long as it takes",
@@ -179,7 +179,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="portability/steps/cutover/turn.py",
         before=("            pause.spent()\n            guardian.check()\n"),
         after=("            guardian.check()\n"),
-        test="tests/steps_data/test_cut_over.py::test_a_pause_that_lasts_too_long_is_taken_back_by_epoch_and_tried_again",
+        test="tests/steps_data/test_fence_and_pause.py::test_a_pause_that_lasts_too_long_is_taken_back_by_epoch_and_tried_again",
         why="a tenant would wait for longer than freeze_max",
     ),
     Mutant(
