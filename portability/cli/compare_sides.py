@@ -90,19 +90,21 @@ def compare_run(
             return _compare(held, runner, mode, since, repair=repair)
     except errors.PortabilityError as error:
         outcome = f"{error.code} {error.what}"
-        if repair and isinstance(error, errors.Refused | errors.AwsError):
-            raise _half_repaired(held, error) from error
+        if repair:
+            _half_repaired(held, error)
         raise
     finally:
         put_back(held, before, outcome)
 
 
-def _half_repaired(held: Held, error: errors.PortabilityError) -> errors.StepFailed:
-    return errors.StepFailed(
-        f"{error.code} {error.what}",
-        next=f"portability verify {held.run} --repair",
-        changed=f"The {held.view().serving} serves. Some items of the other side may have been repaired.",
-    )
+def _half_repaired(held: Held, error: errors.PortabilityError) -> None:
+    """What stopped a repair does not say that nothing was changed. Raises `StepFailed` for what would be exit 3."""
+    changed = f"The {held.view().serving} serves. Some items of the other side may have been repaired."
+    if isinstance(error, errors.Unauthorised):
+        error.changed = changed
+    if isinstance(error, errors.Refused | errors.AwsError):
+        again = f"portability verify {held.run} --repair"
+        raise errors.StepFailed(f"{error.code} {error.what}", next=again, changed=changed) from error
 
 
 def _compare(held: Held, runner: Runner, mode: str, since: float, *, repair: bool) -> dict[str, dict[str, Any]]:

@@ -245,17 +245,19 @@ def test_verify_finds_one_wrong_item_and_repairs_it(mine: Bench) -> None:
 def test_what_stops_a_repair_is_no_refusal_before_any_write(mine: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     run = parked_after(mine, "verify")["run_id"]
     throttled = errors.Throttled("slow down", operation="dynamodb.BatchWriteItem", aws_code="ThrottlingException")
-    for stopped in (throttled, errors.EndpointDown("no answer", next=errors.AGAIN)):
+    down = errors.EndpointDown("no answer", next=errors.AGAIN)
+    denied = errors.Unauthorised("not allowed to write", next=f"allow it, then portability verify {run} --repair")
+    for stopped, exit_code, looked in ((throttled, 8, 3), (down, 8, 3), (denied, 4, 4)):
 
         def stop(*_: object, stopped: Exception = stopped, **__: object) -> None:
             raise stopped
 
         monkeypatch.setattr(compare_sides, "verify_all", stop)
-        told = mine.run("verify", run, "--repair").expect(8)
+        told = mine.run("verify", run, "--repair").expect(exit_code)
         assert f"{stopped.code} {stopped.what}" in told.said
         assert "Nothing was changed" not in told.said
         assert f"portability verify {run} --repair" in told.said
-        mine.run("verify", run).expect(3)
+        mine.run("verify", run).expect(looked)
     monkeypatch.undo()
     mine.run("verify", run, "--repair").expect(0)
 
