@@ -1,6 +1,8 @@
 """What the stream still tells of the tenant's keys, beside a channel that has read it."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 
 import pytest
 
@@ -64,5 +66,26 @@ def test_every_key_of_the_tenant_that_changed_since_is_told_and_no_neighbours(pr
         (only,) = channel.recent(time.time() + LATER, patience=10)
         assert only == world.key(world.item(9))
         assert len(channel.recent(0.0, patience=10)) == 5
+    finally:
+        channel.close()
+
+
+@pytest.mark.usefixtures("aws_env")
+def test_what_a_turn_took_before_the_mark_is_waited_for(prefix: str) -> None:
+    both = Both(prefix)
+    world, ledger = both.world, MemoryLedger()
+    channel = opened(both.move, Flow.FORWARD, ledger, done=both.move.units(Flow.FORWARD))
+    key = world.key(world.item(3))
+    channel.start(ChannelState.SYNC)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            with channel._w.sync.in_flight.hold([channel._w.origin.layout.key_id(key)]):
+                world.fill(both.source, [world.item(3, value="new")])
+                while not channel._poller.learnt:
+                    time.sleep(0.01)
+                channel.mark()
+                told = pool.submit(channel.recent, 0.0, patience=30)
+                assert wait_for([told], timeout=QUIET).not_done
+            assert told.result() == [key]
     finally:
         channel.close()
