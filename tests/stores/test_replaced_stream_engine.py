@@ -34,7 +34,10 @@ def test_a_stream_that_cannot_be_pinned_yet_is_pinned_later_and_no_change_is_los
         schedule.begin()
         schedule.service.moods, journal.down = Moods(down=float(what == "service")), what == "journal"
         schedule.another_stream()
-        time.sleep(0.4)  # several turns of the channel
+        time.sleep(0.4)  # several turns of the channel, which compares meanwhile
+        for _ in range(5):
+            schedule.write()
+        time.sleep(0.4)
         journal.down = False
         for _ in range(5):
             schedule.write()

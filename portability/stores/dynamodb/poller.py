@@ -120,11 +120,11 @@ class Poller:
         mine = {name: place for name, place in positions.items() if name.startswith(f"{arn}|")}
         others = positions.keys() - mine.keys()
         if others:
-            self.rebaseline.mark()  # before anything of the old stream is forgotten
+            # Before anything of the old stream is forgotten, and by every attempt anew: what was compared behind one
+            # that failed may have changed before this pin.
+            self.rebaseline.mark()
         feed = Feed(w.stream.streams, arn, w.now, lambda: w.sleep(w.pace.canary), self._before_listing, positions=mine)
         feed.pin(fresh=fresh)
-        if others:
-            self.rebaseline.mark()  # what was compared before this pin, an earlier one having failed, may have changed
         self._savings.now(feed, stale=True)
         if others:
             self.ledger.save_positions(w.name, dict.fromkeys(others, ""))
