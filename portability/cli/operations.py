@@ -120,11 +120,8 @@ def find_run(desk: Desk, named: str | None) -> str:
         raise errors.UsageMistake(f"which run? open runs: {listing}", next=f"{errors.AGAIN}, with one of them")
     if named.startswith("r-") and desk.journal.active(named) is None:
         return desk.journal.header(named).run
-    run = desk.journal.active(checked_tenant(named))
+    run = desk.journal.active(checked_tenant(named)) or desk.journal.last(named)
     if run is None:
-        past = [header.run for header in desk.journal.runs() if header.tenant == named]
-        if past:
-            return past[0]
         msg = f"no run of {named} in the journal"
         raise errors.UnknownName(msg, next=f"portability plan {named} --to TIER")
     return run

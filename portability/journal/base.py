@@ -24,6 +24,9 @@ class Journal(Protocol):
     def active(self, tenant: str) -> str | None:
         """The tenant's one active run, or None."""
 
+    def last(self, tenant: str) -> str | None:
+        """The run that the tenant began last, also where it has ended, or None."""
+
     def runs(self) -> list[Header]:
         """Every run's header, newest first."""
 
@@ -58,7 +61,7 @@ class Journal(Protocol):
         """The keys that wait in a channel by group, without a lease."""
 
     def start(self, header: Header, holder: Holder, *, write_id: str) -> Held:
-        """One transaction: TENANT/ACTIVE, HEADER, LEASE, first entry, RUNS index, PLAN spent.
+        """One transaction: TENANT/ACTIVE and LAST, HEADER, LEASE, first entry, RUNS index, PLAN spent.
 
         Raises `LeaseHeld` where the tenant has an active run (naming run, holder and beat) and `PlanRejected` where
         the digest is spent. A lost reply is recognised by `write_id`.

@@ -32,6 +32,11 @@ def active_key(tenant: str) -> Key:
     return Key(f"TENANT#{tenant}", "ACTIVE")
 
 
+def last_key(tenant: str) -> Key:
+    """The run that the tenant began last: in the order of their starts, which no clock decides."""
+    return Key(f"TENANT#{tenant}", "LAST")
+
+
 def plan_key(digest: str, made: str = "") -> Key:
     """The mark of a spent plan: of this compilation, since the same move may be planned again after it was undone."""
     return Key(f"PLAN#{digest}", f"SPENT#{part(made)}" if made else "SPENT")

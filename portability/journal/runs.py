@@ -60,6 +60,13 @@ class TableJournal:
         row = self.table.get(rows.active_key(tenant))
         return None if row is None else str(row["run"])
 
+    def last(self, tenant: str) -> str | None:
+        """The run that the tenant began last, also where it has ended, or None; see `base.Journal`."""
+        row = self.table.get(rows.last_key(tenant))
+        if row is not None:
+            return str(row["run"])
+        return next((header.run for header in self.runs() if header.tenant == tenant), None)
+
     def runs(self) -> list[Header]:
         """Every run's header, newest first."""
         headers = [self.header(row["sk"]) for row in self.table.query(rows.RUNS)]
@@ -123,7 +130,7 @@ class TableJournal:
     # --------------------------------------------------------------------------------------------------- taking a lease
 
     def start(self, header: Header, holder: Holder, *, write_id: str) -> Held:
-        """One transaction: LEASE, TENANT/ACTIVE, HEADER, first entry, RUNS index, PLAN spent; see `base.Journal`."""
+        """One transaction: LEASE, TENANT/ACTIVE and LAST, HEADER, entry, RUNS index, PLAN spent; see `base.Journal`."""
         run, target = header.run, header.plan.target
         head, header_hash = rows.header_row(header)
         data = {"header": header_hash, "tenant": header.tenant, "digest": header.plan.digest}
@@ -138,6 +145,7 @@ class TableJournal:
             Put(rows.run_key(run, rows.HEADER), head, ABSENT),
             Put(rows.entry_key(run, 1), chain.entry_row(first), ABSENT),
             Put(rows.index_key(run), {"tenant": header.tenant}, ABSENT),
+            Put(rows.last_key(header.tenant), {"run": run, WRITE: write_id}),
         ]
         sent = self._clock.monotonic()
         try:

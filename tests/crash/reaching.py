@@ -11,7 +11,7 @@ from tests.crash.faults import Cut
 from tests.crash.forge import Forked
 from tests.crash.journeys import Act, Journey
 from tests.crash.points import Point
-from tests.crash.scene import COMMAND_WITHIN, Scene
+from tests.crash.scene import COMMAND_WITHIN, TENANT, Scene
 from tests.crash.stage import Broken, Stage, Trial
 from tests.support.world import Ran
 
@@ -99,7 +99,7 @@ def insisting(
 
 def is_done(scene: Scene, act: Act, ran: Ran) -> None:
     """Raise `Broken` unless the run is where the command, which was said again, had to bring it."""
-    state = scene.state()
+    state = scene.run("status", TENANT, "-o", "json").expect(0).json["state"]
     if state != act.state:
         raise Broken(f"{' '.join(act.argv)} again ended {ran.exit}, the run {state}: {ran.stderr[-1500:]}")
 

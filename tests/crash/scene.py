@@ -54,7 +54,6 @@ class Scene(World):
     wire: Faulty = field(default_factory=Faulty)
     application: Application | None = None
     before: dict[str, str] = field(default_factory=dict)  # the neighbours' digests
-    earlier: frozenset[str] = frozenset()  # the runs that were there before the trial
 
     @property
     def journal_table(self) -> str:
@@ -64,15 +63,6 @@ class Scene(World):
     def app(self) -> Application:
         assert self.application is not None
         return self.application
-
-    def runs(self) -> frozenset[str]:
-        """Every run of the journal."""
-        return frozenset(row["sk"] for row in self.rows("RUNS"))
-
-    def state(self) -> str:
-        """What the trial's run is, asked for by its id: the tenant's name may mean one that a fast clock began."""
-        run = self.active(TENANT) or max(self.runs() - self.earlier, default="")
-        return str(self.run("status", run, "-o", "json").expect(0).json["state"]) if run else ""
 
     def start(self, *argv: str, by: str = "", **env: str) -> Forked:  # type: ignore[override]
         """Fork `portability ARGV`; `by` names its calls on the wire."""

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from tests.crash.invariants import Ended, broken, look, looking_changes_nothing
+from tests.crash.invariants import Ended, broken, look, looking_changes_nothing, runs_of
 from tests.crash.journeys import FAULTED, JOURNEYS, Journey
 from tests.crash.points import Point
 from tests.crash.scene import TENANT, Scene
@@ -81,7 +81,7 @@ class Stage:
             self._learn(name)
 
     def _learn(self, name: str) -> None:
-        since = self.scene.runs()
+        since = runs_of(self.scene)
         self.scene.wire.forget()
         JOURNEYS[name].go(self.scene)
         self.met[name] = list(dict.fromkeys(self.scene.wire.counting.met))
@@ -111,7 +111,7 @@ class Stage:
             self.go_to(journey.begins)
             self._learn(trial.journey)
         self.go_to(journey.begins)
-        since = self.scene.earlier = self.scene.runs()
+        since = runs_of(self.scene)
         self.scene.wire.forget()
         reached = fault(self, journey, trial)
         self.side = journey.ends

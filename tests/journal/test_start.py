@@ -8,6 +8,8 @@ import msgspec
 import pytest
 
 from portability import errors
+from portability.journal import rows
+from portability.journal.table import Delete
 from portability.model.status import Fact, RunState
 from tests.journal.world import (
     World,
@@ -37,6 +39,25 @@ def test_runs_are_listed_newest_first(world: World) -> None:
         head = msgspec.structs.replace(header(f"r-{number}", f"t-{number}"), at=float(number))
         world.process().start(head, holder("ana"), write_id=f"w-{number}")
     assert [head.run for head in world.process().runs()] == ["r-3", "r-2", "r-1"]
+
+
+def test_a_tenants_last_run_is_the_one_begun_last_whatever_the_clocks_said(world: World) -> None:
+    assert world.process().last("tenant-42") is None
+    for run, at in (("r-2", 7200.0), ("r-1", 3600.0)):  # the first by a clock that was an hour ahead
+        head = msgspec.structs.replace(header(run, "tenant-42", digest=run), at=at)
+        held = world.process().start(head, holder("ana"), write_id=f"w-{run}")
+        assert world.process().last("tenant-42") == run
+        held.append(Fact.COMPLETED, {})
+        held.release()
+    world.start(run="r-3", tenant="tenant-43")
+    assert world.process().last("tenant-42") == "r-1"
+
+
+def test_a_tenants_last_run_of_a_journal_that_does_not_say_is_the_newest_of_the_list(world: World) -> None:
+    held = world.start(run="r-1", tenant="tenant-42")
+    held.append(Fact.COMPLETED, {})
+    world.table.transact([Delete(rows.last_key("tenant-42"), {"run": "r-1"})], token="t-1")
+    assert world.process().last("tenant-42") == "r-1"
 
 
 def test_a_run_that_does_not_exist_is_unknown(world: World) -> None:
