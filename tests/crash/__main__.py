@@ -14,7 +14,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from itertools import zip_longest
 from pathlib import Path
 
 from tests.conftest import _seed_of_commit
@@ -25,6 +24,7 @@ from tests.crash.elsewhere.listed import ELSEWHERE
 from tests.crash.own_engine import own_engine
 from tests.crash.results import EVERY, Result, commit, keep
 from tests.crash.rows import ROWS, share, trials, volleys
+from tests.crash.sample import in_turn
 from tests.crash.stage import Trial
 from tests.support import engines
 
@@ -32,8 +32,8 @@ MISSED = 0.1
 """The share of a row's faults that may not take place: two runs never send quite the same number of pages."""
 
 SAMPLE_MINUTES = 7.0
-SAMPLE = 4  # trials of each row, or volleys of them
-SAMPLE_OF = {"R8": 2, "R13": 1, "R17": 20, "R18": 40, "R19": 1, "R21": 4, "R22": 1, "R23": 2}
+SAMPLE = 4  # trials of each row, or how often it is sampled
+SAMPLE_OF = {"R13": 1, "R17": 20, "R18": 40, "R19": 1, "R21": 4, "R22": 1, "R23": 2}
 
 
 def main() -> int:
@@ -100,18 +100,11 @@ def _go(campaign: Campaign, options: argparse.Namespace, seed: int) -> int:
 def _sampled(campaign: Campaign, names: Sequence[str], options: argparse.Namespace, seed: int) -> int:
     """A few trials of each row, those that need a scene in turn; how many were left out for the want of time."""
     until, left = time.monotonic() + 60 * options.minutes, 0
-
-    def few(name: str) -> slice:
-        return slice(options.each or SAMPLE_OF.get(name, SAMPLE))
-
     for name in [name for name in names if name in ELSEWHERE]:
-        left += campaign.go_elsewhere(_elsewhere(campaign, name, seed)[few(name)], until=until)
-    names = [name for name in names if name in ROWS]
-    random.Random(seed).shuffle(names)  # what time leaves out is drawn too: no row comes last at every commit
-    met = campaign.learn({journey: None for name in names for journey in ROWS[name].journeys}) if names else {}
-    of_rows = [volleys(trials(name, met, seed))[few(name)] for name in names]
-    in_turn = (trial for turn in zip_longest(*of_rows) for trial in turn if trial is not None)
-    return left + campaign.go(in_turn, until=until)
+        few = _elsewhere(campaign, name, seed)[: options.each or SAMPLE_OF.get(name, SAMPLE)]
+        left += campaign.go_elsewhere(few, until=until)
+    rows = [name for name in names if name in ROWS]
+    return left + in_turn(campaign, rows, seed, times=options.each or SAMPLE, until=until)
 
 
 def _elsewhere(campaign: Campaign, name: str, seed: int) -> list[Named]:
@@ -126,7 +119,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--row", choices=tuple(name for name, _ in EVERY))
     parser.add_argument("--shard", default="1/1", help="N/OF")
     parser.add_argument("--sample", action="store_true", help="a few of each row, for less than eight minutes")
-    parser.add_argument("--each", type=int, help="trials of each row of a sample")
+    parser.add_argument("--each", type=int, help="trials of each row of a sample, or how often it is sampled")
     parser.add_argument("--minutes", type=float, default=SAMPLE_MINUTES, help="of a sample, at most")
     parser.add_argument("--seed", type=int, help="default: the commit")
     parser.add_argument("--trial", help="one trial again, as a failure printed it")

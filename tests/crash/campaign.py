@@ -116,6 +116,10 @@ class Campaign:
             self._tally_unreached(trial)
         return _faults(left) + (len(missed) if left else 0)
 
+    def told(self, row: str) -> int:
+        """How many trials of a row say something so far."""
+        return self.tallies[row].told if row in self.tallies else 0
+
     def trials_of(self, row: str) -> Trials:
         """The trials of a row that is made elsewhere; no scene and no other row is open beside it."""
         if self._row is None or self._row[0] != row:

@@ -21,17 +21,15 @@ from tests.crash.journeys import FAULTED, JOURNEYS
 from tests.crash.kills import GOES_ON, SHORT
 from tests.crash.points import Counting, Point
 from tests.crash.rows import ROWS, share, trials, volleys
+from tests.crash.sample import reach
 from tests.crash.stage import Faulting, Stage, Trial
 from tests.support.wire import Call
 
-IN_THE_SUITE = {"R1": 12, "R3": 6}
-"""How many points of a row every check reaches, at the least; one of each other row that is drawn."""
+IN_EVERY_CHECK = ("R1", "R3")
+"""The rows of which every check reaches some points."""
 
 OTHERS = 6
 """How many rows are drawn beside, of those that the drawn journey is in; `make crash SAMPLE=1` has them all."""
-
-DRAWN = 10
-"""How many trials may be drawn for that: a call sent by time may not be sent as often again."""
 
 
 @pytest.fixture(scope="module")
@@ -50,19 +48,13 @@ def campaign(
 @pytest.mark.timeout(1200)  # on a machine that does much else
 def test_a_run_that_is_disturbed_at_any_point_ends_in_the_same_world(campaign: Campaign, seed: int) -> None:
     journey = FAULTED[seed % len(FAULTED)]
-    met = {journey: campaign.learn([journey])[journey]}
-    assert len(met[journey]) > 100
-    others = [row for row in ROWS if row not in IN_THE_SUITE and journey in ROWS[row].journeys]
-    rows = [*IN_THE_SUITE, *random.Random(seed).sample(others, OTHERS)]
-    for row in rows:
-        found = [trial for trial in trials(row, met, seed) if trial.journey == journey]
-        for trial in (volleys(found) if row in IN_THE_SUITE else found)[:DRAWN]:
-            campaign.go([trial])
-            if campaign.tallies[row].told >= IN_THE_SUITE.get(row, 1):
-                break
+    assert len(campaign.learn([journey])[journey]) > 100
+    others = [row for row in ROWS if row not in IN_EVERY_CHECK and journey in ROWS[row].journeys]
+    rows = [*IN_EVERY_CHECK, *random.Random(seed).sample(others, OTHERS)]
+    few = [row for row in rows if not reach(campaign, row, journey, seed)]
     failures = [failure for tally in campaign.tallies.values() for failure in tally.failures]
     assert not failures, "\n".join(failures)
-    assert [row for row in rows if campaign.tallies[row].told < IN_THE_SUITE.get(row, 1)] == []
+    assert few == []
 
 
 @dataclass
@@ -95,6 +87,17 @@ def test_what_hides_behind_other_faults_is_tried_until_nothing_more_of_it_is_met
         assert (made.tallies["R1"].trials, made.tallies["R1"].unreached) == (6, unreached)
         assert len(made.tallies["R1"].points) == 6 - unreached
         assert made.narrow.held == 6
+
+
+def test_a_row_is_sampled_until_enough_of_it_took_place_and_who_draws_in_vain_is_told(tmp_path: Path) -> None:
+    points = [Point(f"journal entry done s{number}", 1, f"migrate/s{number}") for number in range(12)]
+    for never, met, told in ((points[0], points[:2], True), (points[0], points[:1], False)):
+        made = Narrowly("", "", tmp_path, 1, lambda _: None, met={"up": met, "cancelled": points})
+        made.narrow = Narrow(never)
+        for seed in range(10):
+            assert reach(made, "R5", "up", seed) is told
+        assert made.told("R5") == 10 * told
+        assert not reach(made, "R3", "cancelled", 1), "its only volley meets one point, and six are enough"
 
 
 def test_two_kills_are_a_pair_only_where_both_took_place_and_nothing_stops_the_command_between() -> None:
