@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 
 from portability import errors
 from portability.journal import chain, lease, rows
-from portability.journal.base import Held, Item
+from portability.journal.base import Held
 from portability.journal.held import HeldRun
 from portability.journal.lease import Clock, Liveness, ThisHost, Timing
+from portability.journal.reader import Reader
 from portability.journal.table import ABSENT, WRITE, Change, Check, Member, Put, Row, Sending, Table
 from portability.journal.writer import Heartbeat, Writer
 from portability.model.estate import JournalTable
-from portability.model.run import Cursor, Entry, Header, Holder, Lease, RunView, Throughput, Tuning, advance
+from portability.model.run import Entry, Header, Holder, Lease, RunView, Throughput, Tuning, advance
 from portability.model.status import Fact
 from portability.retry import Retry
 
@@ -23,7 +24,7 @@ def fresh_id() -> str:
     return uuid.uuid4().hex
 
 
-class TableJournal:
+class TableJournal(Reader):
     """See `base.Journal`. `heartbeat` says who beats for the runs it hands out; see `writer.Heartbeat`."""
 
     def __init__(
@@ -37,15 +38,13 @@ class TableJournal:
         heartbeat: Heartbeat = "thread",
         new_id: Callable[[], str] = fresh_id,
     ) -> None:
-        self.table = table
+        super().__init__(table)
         self._timing = Timing.of(spec)
         self._clock = clock
         self._retry = retry
         self._liveness = liveness or ThisHost()
         self._heartbeat = heartbeat
         self._new_id = new_id
-
-    # ---------------------------------------------------------------------------------------------------------- reading
 
     def create(self) -> bool:
         """Ensure the table; True if it was made now."""
@@ -54,78 +53,6 @@ class TableJournal:
     def check(self) -> None:
         """Raise `JournalMissing` unless the table is there and has the right keys."""
         self.table.check()
-
-    def active(self, tenant: str) -> str | None:
-        """The tenant's one active run, or None."""
-        row = self.table.get(rows.active_key(tenant))
-        return None if row is None else str(row["run"])
-
-    def last(self, tenant: str) -> str | None:
-        """The run that the tenant began last, also where it has ended, or None; see `base.Journal`."""
-        row = self.table.get(rows.last_key(tenant))
-        if row is not None:
-            return str(row["run"])
-        return next((header.run for header in self.runs() if header.tenant == tenant), None)
-
-    def runs(self) -> list[Header]:
-        """Every run's header, newest first."""
-        headers = [self.header(row["sk"]) for row in self.table.query(rows.RUNS)]
-        return sorted(headers, key=lambda header: (header.at, header.run), reverse=True)
-
-    def header(self, run: str) -> Header:
-        """Raises `UnknownName`, or `JournalNewer` for a header of a newer schema."""
-        return rows.header_of(self._header_row(run), run)
-
-    def entries(self, run: str) -> list[Entry]:
-        """In order. Raises `JournalNewer`."""
-        return [chain.entry_of(row, run) for row in self._entry_rows(run)]
-
-    def view(self, run: str) -> RunView:
-        """Header and entries, folded. Raises `JournalBroken` for a path that no run can take."""
-        return chain.fold_rows(run, self.header(run), self.entries(run))
-
-    def lease(self, run: str) -> Lease:
-        """The lease item as it is now."""
-        return rows.lease_of(self._lease_row(run), run)
-
-    def verify(self, run: str) -> int:
-        """Check sequence, chain, head and legality; the number of entries. Raises `JournalBroken` naming the entry."""
-        header = self._header_row(run)
-        before = self.lease(run)
-        entries = self._entry_rows(run)
-        return chain.verify(run, header, entries, before, self.lease(run)).seq
-
-    def cursors(self, run: str) -> dict[tuple[str, str], Cursor]:
-        """Every checkpoint of the run by (step, unit)."""
-        found = map(rows.cursor_of, self.table.query(rows.run_key(run, "").pk, rows.CURSOR))
-        return {(step, cursor.unit): cursor for step, cursor in found}
-
-    def position(self, run: str, channel: str, name: str) -> str | None:
-        """What a channel saved under that name last; see `base.Journal`."""
-        row = self.table.get(rows.position_key(run, channel, name))
-        return None if row is None else str(row["at"])
-
-    def parked_counts(self, run: str) -> dict[str, int]:
-        """Parked and doubtful keys per channel name."""
-        counts: dict[str, int] = {}
-        for (channel, _), number in self.parked_groups(run).items():
-            counts[channel] = counts.get(channel, 0) + number
-        return counts
-
-    def parked_groups(self, run: str) -> dict[tuple[str, str], int]:
-        """Keys that wait by (channel name, group); see `base.Journal`."""
-        counts: dict[tuple[str, str], int] = {}
-        for row in self.table.query(rows.run_key(run, "").pk, rows.KEYS):
-            group = (row["channel"], row["group"])
-            counts[group] = counts.get(group, 0) + row["count"]
-        return counts
-
-    def parked_keys(self, run: str, channel: str) -> dict[str, list[Item]]:
-        """The keys that wait in a channel by group; see `base.Journal`."""
-        found: dict[str, list[Item]] = {}
-        for row in self.table.query(rows.run_key(run, "").pk, f"{rows.KEYS}{rows.part(channel)}#"):
-            found.setdefault(row["group"], []).extend(rows.keys_of(row))
-        return found
 
     # --------------------------------------------------------------------------------------------------- taking a lease
 
@@ -379,22 +306,6 @@ class TableJournal:
         known = self._entry_rows(run)[: found.seq]
         view = chain.verify(run, self._header_row(run), known, found, found)
         return view, [chain.entry_of(row, run) for row in known]
-
-    def _header_row(self, run: str) -> Row:
-        row = self.table.get(rows.run_key(run, rows.HEADER))
-        if row is None:
-            raise errors.UnknownName(f"there is no run {run} in the journal", next="portability run list")
-        return row
-
-    def _lease_row(self, run: str) -> Row:
-        row = self.table.get(rows.run_key(run, rows.LEASE))
-        if row is None:
-            self._header_row(run)
-            raise rows.broken(run, "its lease is missing")
-        return row
-
-    def _entry_rows(self, run: str) -> list[Row]:
-        return self.table.query(rows.run_key(run, "").pk, rows.ENTRY)
 
 
 def _refuse_ended(view: RunView, verb: str) -> None:
